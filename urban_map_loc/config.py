@@ -1,0 +1,275 @@
+"""Every tunable number, once: value, unit, range and the reason for it.
+
+ROS parameters, the command line's defaults and the checkpoint's metadata are all generated from these dataclasses, so a
+default exists in this file and nowhere else. A field made with `setting` checks its range when the dataclass is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from urban_map_loc.errors import ConfigurationError
+
+T = TypeVar("T")
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with what a user must know of it: description, unit, inclusive range, choices."""
+    metadata = {"description": description, "unit": unit, "low": low, "high": high, "choices": choices}
+    if isinstance(default, (list, tuple)):
+        return field(default_factory=lambda: tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+class Section:
+    """Base of the settings dataclasses: checks types and ranges on construction."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for f in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if not is_dataclass(value):
+                object.__setattr__(self, f.name, _checked(f, hints[f.name], value))
+
+
+def _checked(f: Field[Any], kind: Any, value: Any) -> Any:
+    element = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    values = tuple(value) if get_origin(kind) is tuple else (value,)
+    if element is float:
+        values = tuple(float(v) if type(v) is int else v for v in values)
+    for v in values:
+        if type(v) is not element:
+            raise ConfigurationError(f"{f.name} is {v!r} of type {type(v).__name__}; give a {element.__name__}")
+        low, high, choices = (f.metadata.get(k) for k in ("low", "high", "choices"))
+        if (low is not None and not v >= low) or (high is not None and not v <= high):
+            raise ConfigurationError(f"{f.name} is {v}, outside [{low}, {high}] {f.metadata['unit']}; choose a value inside")
+        if choices and v not in choices:
+            raise ConfigurationError(f"{f.name} is {v!r}; choose one of {', '.join(choices)}")
+    return values if get_origin(kind) is tuple else values[0]
+
+
+@dataclass(frozen=True)
+class RasterConfig(Section):
+    """The area's rasters that rendering and verification read."""
+
+    resolution_m: float = setting(
+        0.5, "pixel of the building raster; half the tile's pixel, finer than OSM footprints are accurate", unit="m", low=0.1, high=2.0
+    )
+    margin_m: float = setting(60.0, "border around the buildings, so that rays that leave the area need no check", unit="m", low=0.0)
+
+
+@dataclass(frozen=True)
+class TileConfig(Section):
+    """The ego-centred tile, base frame, that MapNet sees."""
+
+    size_px: int = setting(96, "side of the square tile", unit="px", low=16, high=512)
+    resolution_m: float = setting(1.0, "pixel of the tile; OSM walls are about this accurate", unit="m", low=0.1, high=5.0)
+    range_m: float = setting(50.0, "walls further away than this are not used: map and scan are cut at the same range", unit="m", low=5.0, high=300.0)
+    sectors: int = setting(720, "directions per turn; the nearest building point in each is kept", low=90, high=3600)
+
+
+@dataclass(frozen=True)
+class ScanEffectsConfig(Section):
+    """What real scans suffer and a map does not: applied to training tiles so that MapNet survives it."""
+
+    range_noise_m: float = setting(0.15, "standard deviation of a range", unit="m", low=0.0, high=5.0)
+    dropout: float = setting(0.10, "share of rays without a return", low=0.0, high=1.0)
+    hidden_sectors: int = setting(5, "at most so many sectors are hidden by vehicles and trees, uniformly chosen", low=0, high=50)
+    hidden_sector_rad: float = setting(0.5, "widest hidden sector", unit="rad", low=0.0, high=3.1416)
+    minimum_range_m: float = setting(20.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0)
+    missing_buildings: float = setting(0.05, "share of buildings that a tile's world lacks: maps are older or newer than scans", low=0.0, high=1.0)
+    clutter: float = setting(0.05, "share of rays stopped early by something taken for a wall (hedge, fence, lorry)", low=0.0, high=1.0)
+    map_shift_m: float = setting(0.7, "standard deviation of the map's position error, each axis", unit="m", low=0.0, high=10.0)
+
+
+@dataclass(frozen=True)
+class SamplerConfig(Section):
+    """Where training poses are drawn: along the drivable roads."""
+
+    lateral_m: float = setting(1.5, "standard deviation across the road", unit="m", low=0.0, high=20.0)
+    heading_rad: float = setting(0.15, "standard deviation about the road's direction or its opposite", unit="rad", low=0.0)
+    any_heading: float = setting(0.1, "share of poses with a uniformly random heading: turning, parking", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class MapNetConfig(Section):
+    """The network: a convolutional trunk and a head."""
+
+    preset: str = setting("small", "trunk: small for processors, resnet34 as in the MapNet paper", choices=("small", "resnet34"))
+    head: str = setting("cells", "cells: a probability per position cell; regression: position and heading directly", choices=("cells", "regression"))
+    cell_size_m: float = setting(16.0, "side of a position cell", unit="m", low=2.0, high=200.0)
+    cell_road_reach_m: float = setting(8.0, "cells further than this from every road are left out: cars stay on roads", unit="m", low=0.0)
+    heading_bins: int = setting(16, "headings per turn for which a cell has a probability of its own", low=1, high=72)
+    feature_size: int = setting(512, "length of the feature between trunk and head", low=16, high=4096)
+    dropout: float = setting(0.0, "dropout of the feature while training", low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Section):
+    """How MapNet is trained."""
+
+    minutes: float = setting(10.0, "time budget; 0 when steps are given", unit="min", low=0.0)
+    steps: int = setting(0, "number of optimizer steps; 0 when minutes are given", low=0)
+    batch_size: int = setting(128, "tiles per step", low=2, high=4096)
+    learning_rate: float = setting(2e-3, "peak of the cosine schedule (AdamW)", low=1e-6, high=1.0)
+    weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", low=0.0, high=1.0)
+    warmup_steps: int = setting(100, "steps over which the learning rate rises", low=0)
+    label_smoothing: float = setting(0.02, "probability given to the other cells", low=0.0, high=0.5)
+    offset_weight: float = setting(2.0, "weight of the L1 terms of the true cell's offset and heading", low=0.0)
+    gradient_clip: float = setting(5.0, "largest gradient norm", low=0.0)
+    validation_tiles: int = setting(1024, "tiles at poses never trained on", low=16)
+    checkpoint_seconds: float = setting(60.0, "a killed training loses at most this much", unit="s", low=1.0)
+
+
+@dataclass(frozen=True)
+class CloudConfig(Section):
+    """From a cloud to building points."""
+
+    kind: str = setting(
+        "auto", "auto: labels where the cloud carries the field `label`, else geometric", choices=("auto", "labels", "geometric")
+    )
+    building_labels: tuple[int, ...] = setting((50,), "values of the field `label` that mean building (SemanticKITTI: 50)", low=0)
+    minimum_range_m: float = setting(2.5, "nearer points are the car itself", unit="m", low=0.0)
+    column_size_m: float = setting(0.5, "side of the ground columns that tell walls from the rest", unit="m", low=0.1, high=5.0)
+    ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)
+    wall_height_m: float = setting(2.2, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
+    minimum_hits: int = setting(20, "scans with fewer building points say nothing and are skipped", low=1)
+
+
+@dataclass(frozen=True)
+class VerificationConfig(Section):
+    """Scoring a pose against the map, and choosing among MapNet's cells."""
+
+    cells: int = setting(60, "MapNet's best cells that are checked against the map", low=1, high=5000)
+    wall_sigma_m: float = setting(0.8, "a hit this far from the nearest wall scores exp(-1/2)", unit="m", low=0.05, high=10.0)
+    through_penalty: float = setting(0.7, "cost of a ray that passes through a building, in hits", low=0.0, high=10.0)
+    through_depth_m: float = setting(1.0, "a ray point this deep inside a building counts as passing through it", unit="m", low=0.0)
+    position_step_m: float = setting(2.0, "grid of candidate positions", unit="m", low=0.25, high=10.0)
+    heading_steps: int = setting(180, "candidate headings per turn", low=8, high=720)
+    road_reach_m: float = setting(4.0, "candidates lie this near to a road", unit="m", low=0.5, high=100.0)
+    log_probability_weight: float = setting(0.02, "weight of the cell's log-probability in the final score", low=0.0, high=1.0)
+    rays: int = setting(180, "hits used for coarse scoring, evenly thinned", low=8, high=2000)
+    answers: int = setting(10, "distinct poses offered to fusion", low=1, high=200)
+    distinct_m: float = setting(5.0, "answers nearer than this, with like heading, are one", unit="m", low=0.1)
+    distinct_rad: float = setting(0.5, "heading difference from which answers are distinct", unit="rad", low=0.01)
+
+
+@dataclass(frozen=True)
+class FusionConfig(Section):
+    """Hypotheses carried by odometry; when to lock, when to call it lost."""
+
+    window_m: float = setting(60.0, "the recent drive over which hypotheses compete", unit="m", low=1.0)
+    window_scans: int = setting(40, "at most so many scans of it", low=2, high=1000)
+    keyframe_m: float = setting(1.0, "distance between the scans of the window", unit="m", low=0.0)
+    hypotheses: int = setting(64, "hypotheses kept", low=2, high=10000)
+    search_period_s: float = setting(0.5, "while finding, MapNet is asked this often", unit="s", low=0.0)
+    check_period_s: float = setting(2.0, "while locked, MapNet is asked this often for rivals", unit="s", low=0.0)
+    lock_distance_m: float = setting(8.0, "drive at least this far before locking", unit="m", low=0.0)
+    lock_scans: int = setting(5, "see at least so many scans before locking", low=1)
+    lock_score: float = setting(0.35, "mean agreement with the map needed to lock", low=-1.0, high=1.0)
+    lock_margin: float = setting(0.06, "lead over the best other place needed to lock", low=0.0, high=1.0)
+    rival_distance_m: float = setting(10.0, "a hypothesis this far away is another place", unit="m", low=0.5)
+    lost_score: float = setting(0.15, "mean agreement below which a lock is lost", low=-1.0, high=1.0)
+    lost_distance_m: float = setting(30.0, "distance without agreement after which a lock is lost", unit="m", low=1.0)
+    odometry_noise: float = setting(0.03, "odometry's drift per metre driven, 1 sigma", unit="m/m", low=0.0, high=1.0)
+    odometry_heading_noise: float = setting(0.0035, "odometry's heading drift per metre driven, 1 sigma", unit="rad/m", low=0.0, high=1.0)
+    map_sigma_m: float = setting(0.5, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
+    odometry_timeout_s: float = setting(0.5, "odometry older than this at a cloud's stamp means the scan is skipped", unit="s", low=0.01)
+    odometry_buffer_s: float = setting(30.0, "odometry kept for late clouds", unit="s", low=0.5)
+    teleport_m: float = setting(10.0, "a jump of odometry this large between two messages resets the drive", unit="m", low=0.5)
+
+
+@dataclass(frozen=True)
+class LocalizerConfig(Section):
+    """All that the localizer reads while it runs."""
+
+    raster: RasterConfig = field(default_factory=RasterConfig)
+    cloud: CloudConfig = field(default_factory=CloudConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    seed: int = setting(0, "seed of every random choice", low=0)
+
+
+@dataclass(frozen=True)
+class TrainConfig(Section):
+    """All that a checkpoint needs to rebuild itself."""
+
+    raster: RasterConfig = field(default_factory=RasterConfig)
+    tile: TileConfig = field(default_factory=TileConfig)
+    effects: ScanEffectsConfig = field(default_factory=ScanEffectsConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    network: MapNetConfig = field(default_factory=MapNetConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = setting(0, "seed of weights and tiles", low=0)
+
+
+@dataclass(frozen=True)
+class NodeConfig(Section):
+    """What only the ROS node needs: files, frames, publishing."""
+
+    area: str = setting("", "area file (GeoPackage) from `urban_map_loc area build`")
+    model: str = setting("", "model file (safetensors) from `urban_map_loc train`")
+    autostart: bool = setting(True, "configure and activate without a lifecycle manager")
+    map_frame: str = setting("map", "ENU frame about the area's datum (REP-105)")
+    odom_frame: str = setting("odom", "frame of odometry (REP-105)")
+    base_frame: str = setting("base_link", "frame of the car (REP-105)")
+    cloud_frames: tuple[str, ...] = setting(("base_link",), "header frames of clouds that are already in the base frame")
+    extrinsic: tuple[float, ...] = setting(
+        (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), "T_base_sensor of clouds in `sensor_frame`: x y z [m], roll pitch yaw [rad]"
+    )
+    sensor_frame: str = setting("", "header frame of clouds that `extrinsic` applies to; empty: none")
+    publish_tf: bool = setting(True, "publish map to odom on TF, where tf2_ros is installed")
+
+
+C = TypeVar("C", bound=Section)
+
+
+def to_dict(config: Section) -> dict[str, Any]:
+    """Nested plain dictionary, as written into checkpoints and run.json."""
+    return asdict(config)  # type: ignore[call-overload, no-any-return]
+
+
+def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
+    """The inverse of `to_dict`; missing keys take their defaults.
+
+    Raises:
+        ConfigurationError: a key that `kind` does not have, or a value out of range.
+    """
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    for name in values:
+        if name not in known:
+            raise ConfigurationError(f"{name} is no setting of {kind.__name__}; known are {', '.join(known)}")
+    return kind(**{n: from_dict(hints[n], v) if is_dataclass(hints[n]) else v for n, v in values.items()})
+
+
+def flat_settings(kind: type[Section], prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:
+    """Dotted name, dataclass field and type of every setting: what ROS parameters are generated from."""
+    hints = get_type_hints(kind)
+    for f in fields(kind):  # type: ignore[arg-type]
+        if is_dataclass(hints[f.name]):
+            yield from flat_settings(hints[f.name], f"{prefix}{f.name}.")
+        else:
+            yield f"{prefix}{f.name}", f, hints[f.name]
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1}` to `{"a": {"b": 1}}`, the way back from ROS parameters."""
+    out: dict[str, Any] = {}
+    for name, value in flat.items():
+        *rooms, leaf = name.split(".")
+        room = out
+        for r in rooms:
+            room = room.setdefault(r, {})
+        room[leaf] = value
+    return out

@@ -1,0 +1,29 @@
+"""The exception tree: what users can catch, each message naming the thing, the cause and the remedy in one line."""
+
+
+class UrbanMapLocError(Exception):
+    """Any failure this package raises on purpose; the message is one line that ends with the remedy."""
+
+
+class ConfigurationError(UrbanMapLocError):
+    """A setting is unknown, of the wrong type or outside its range."""
+
+
+class AreaError(UrbanMapLocError):
+    """OpenStreetMap data or an area file is missing, broken or unusable."""
+
+
+class ModelError(UrbanMapLocError):
+    """A checkpoint is missing, damaged, of another area or of a newer format."""
+
+
+class BagError(UrbanMapLocError):
+    """A bag, a route or a truth file is missing, damaged or lacks what is needed."""
+
+
+class CloudError(UrbanMapLocError):
+    """A point cloud cannot be decoded; the localizer turns this into a skipped scan with a reason."""
+
+
+class OutputError(UrbanMapLocError):
+    """A result cannot be written where it was asked for."""

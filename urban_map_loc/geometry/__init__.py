@@ -1,0 +1,1 @@
+"""Poses in the plane and positions on the earth; sees nothing but numpy."""

@@ -1,0 +1,63 @@
+"""What the localizer answers to a cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urban_map_loc.geometry.pose2 import Pose2
+
+
+class State(StrEnum):
+    """`initializing`: never locked since start or reset; `locked`: an estimate is offered; `lost`: was locked, is not now."""
+
+    INITIALIZING = "initializing"
+    LOCKED = "locked"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, eq=False)
+class PoseEstimate:
+    """A pose in the map with its uncertainty.
+
+    Attributes:
+        T_map_base: the pose.
+        covariance: `(3, 3)` of east [m], north [m], yaw [rad].
+        score: agreement with the map, 1 = every hit on a wall.
+    """
+
+    T_map_base: Pose2
+    covariance: NDArray[np.float64]
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class LocalizationResult:
+    """State, reason and everything that led to them, for one cloud.
+
+    Attributes:
+        stamp_s: the cloud's stamp [s].
+        state: see `State`.
+        reason: one line: why this state, or why the cloud was skipped.
+        skipped: True where the cloud was not used.
+        estimate: the fused pose at the cloud's stamp; None unless locked.
+        single_scan: the best answer to this cloud alone; None where it was not asked for or nothing answered.
+        hypotheses: `(K, 3)` poses `T_map_base` under consideration, best first: east, north [m], yaw [rad].
+        scores: `(K,)` their agreement with the recent drive.
+        tile: `(S, S)` uint8 tile that MapNet saw, or None.
+        timing_ms: duration of each stage [ms].
+    """
+
+    stamp_s: float
+    state: State
+    reason: str
+    skipped: bool = False
+    estimate: PoseEstimate | None = None
+    single_scan: PoseEstimate | None = None
+    hypotheses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    tile: NDArray[np.uint8] | None = None
+    timing_ms: dict[str, float] = field(default_factory=dict)
