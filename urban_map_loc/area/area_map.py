@@ -74,7 +74,9 @@ class AreaMap:
         for geometries, names in ((self.buildings_wgs84, self.building_ids), (self.roads_wgs84, self.road_classes)):
             for geometry, name in zip(geometries, names, strict=True):
                 digest.update(f"{geometry.geom_type} {name} ".encode())
-                digest.update(_units(shapely.get_coordinates(geometry)))
+                for ring in shapely.get_rings(geometry) if geometry.geom_type == "Polygon" else (geometry,):
+                    digest.update(f"{shapely.get_num_coordinates(ring)} ".encode())
+                    digest.update(_units(shapely.get_coordinates(ring)))
         digest.update(np.round(np.nan_to_num(self.building_heights, nan=-1.0) * 100.0).astype("<i8").tobytes())
         return digest.hexdigest()
 

@@ -1,0 +1,66 @@
+"""Final files appear whole or not at all: written under a temporary name beside the goal, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from urban_map_loc.errors import OutputError
+
+
+def _prepare(path: Path) -> Path:
+    """Make the parent folder and name the temporary beside `path` (same suffix, hidden, unique to this process)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: no permission in {path.parent}; choose another place")
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+@contextmanager
+def final_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; on success it becomes `path` (replacing an older one), on any failure it is removed.
+
+    Raises:
+        OutputError: `path` cannot be written.
+    """
+    temporary = _prepare(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, not a file; choose another name")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place or free some space") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def final_folder(path: Path, mark: str) -> Iterator[Path]:
+    """Yield a new temporary folder; on success it becomes `path`, on any failure it is removed.
+
+    An older folder is replaced only where it holds the file `mark`, which shows that it is one of ours, or is empty.
+
+    Raises:
+        OutputError: `path` is something else, or cannot be written.
+    """
+    temporary = _prepare(path)
+    if path.is_file() or (path.is_dir() and not (path / mark).exists() and any(path.iterdir())):
+        raise OutputError(f"{path} exists and has no {mark}, so it is not replaced; remove it or choose another name")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place or free some space") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
