@@ -1,0 +1,52 @@
+# Everything runs in .venv, which `make setup` builds once and again whenever the requirements change.
+# PIP_ARGS passes options to pip, such as an index of your own.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+PIP_ARGS ?=
+TESTS ?= test
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+
+help:
+	@echo 'make setup   .venv with everything, ROS 2 included (Python 3.11 or 3.12)'
+	@echo 'make demo    map, train, drive, localize through the real node over DDS, evaluate: offline, under build/demo'
+	@echo 'make test    the tests (TESTS=test/test_x.py for some of them)'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make bench   the benchmark commands behind the figures in README'
+	@echo 'make clean   remove what the others made'
+
+setup: $(STAMP)
+
+$(STAMP): requirements.txt constraints.txt setup.py setup.cfg
+	@python=; for p in $(PYTHON) python3.11 python3.12 python3; do \
+	    if $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; \
+	    then python=$$p; break; fi; done; \
+	if [ -x $(BIN)/python ]; then :; elif [ -n "$$python" ]; then $$python -m venv $(VENV); \
+	else echo 'no Python 3.11 or 3.12 with venv found: install python3.11-venv or python3.12-venv, or give make PYTHON=/path/to/python' >&2; exit 1; fi
+	@rm -f $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r requirements.txt -c constraints.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/urban_map_loc demo --out build/demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	@found=0; for b in benchmark/*.py; do [ -e "$$b" ] || continue; found=1; \
+	    printf '%s\n    %s\n' "$(BIN)/python $$b" "$$(sed -n '1s/^"""//p' $$b | sed 's/"""$$//')"; done; \
+	[ $$found = 1 ] || echo 'benchmark/ holds no benchmark yet'
+
+clean:
+	rm -rf $(VENV) build install log *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,32 @@
+"""Package of the ament_python build type: colcon and pip both read this file."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+PACKAGE = "urban_map_loc"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", sorted(map(str, Path("launch").glob("*.launch.py")))),
+        (f"share/{PACKAGE}/config", sorted(map(str, Path("config").iterdir()))),
+    ],
+    python_requires=">=3.11",
+    zip_safe=False,
+    author="urban_map_loc maintainers",
+    maintainer="urban_map_loc maintainers",
+    maintainer_email="maintainers@urban-map-loc.invalid",
+    description="Localizes a car in a city from OpenStreetMap alone: point clouds in, NavSatFix and pose out.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            f"{PACKAGE} = {PACKAGE}.cli.main:main",
+            f"localizer_node = {PACKAGE}.ros.main:main",
+        ],
+    },
+)
