@@ -89,7 +89,8 @@ class ScanEffectsConfig(Section):
     minimum_range_m: float = setting(20.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0)
     missing_buildings: float = setting(0.05, "share of buildings that a tile's world lacks: maps are older or newer than scans", low=0.0, high=1.0)
     clutter: float = setting(0.05, "share of rays stopped early by something taken for a wall (hedge, fence, lorry)", low=0.0, high=1.0)
-    map_shift_m: float = setting(0.7, "standard deviation of the map's position error, each axis", unit="m", low=0.0, high=10.0)
+    moved_building_m: float = setting(0.6, "how far a building's wall may be moved along the ray, triangular about 0", unit="m", low=0.0, high=10.0)
+    bare_walls: float = setting(0.05, "share of buildings that hide what is behind but give no hits (ivy, trees, glass)", low=0.0, high=1.0)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class MapNetConfig(Section):
     cell_road_reach_m: float = setting(8.0, "cells further than this from every road are left out: cars stay on roads", unit="m", low=0.0)
     heading_bins: int = setting(16, "headings per turn for which a cell has a probability of its own", low=1, high=72)
     feature_size: int = setting(512, "length of the feature between trunk and head", low=16, high=4096)
+    gate_size: int = setting(128, "length of a cell's embedding, from which offset and heading inside it are read", low=4, high=1024)
+    regression_reach_m: float = setting(24.0, "how far from a regressed position to look when it is checked", unit="m", low=1.0)
     dropout: float = setting(0.0, "dropout of the feature while training", low=0.0, high=0.9)
 
 

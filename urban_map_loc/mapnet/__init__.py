@@ -1,1 +1,1 @@
-""""""
+"""MapNet: trunk, heads, criterion and checkpoint."""

@@ -6,10 +6,32 @@ x), column 0 the farthest left (largest y): seen as a picture, the car drives up
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from urban_map_loc.config import TileConfig
+from urban_map_loc.geometry.pose2 import FloatArray
+
+
+@njit(cache=True)
+def tile_pixel(x: float, y: float, half_m: float, resolution_m: float) -> tuple[int, int]:
+    """Row and column of a base-frame point [m]; may lie outside the tile."""
+    return math.floor((half_m - x) / resolution_m), math.floor((half_m - y) / resolution_m)
+
+
+@njit(cache=True)
+def draw_points(points: FloatArray, half_m: float, resolution_m: float, tile: NDArray[np.uint8]) -> None:
+    """Set the pixels of `tile (S, S)` in which points `(N, 2)` [m] lie; NaN and outside points are left out."""
+    size = tile.shape[0]
+    for i in range(points.shape[0]):
+        x, y = points[i, 0], points[i, 1]
+        if abs(x) <= half_m and abs(y) <= half_m:  # false for NaN
+            row, column = tile_pixel(x, y, half_m, resolution_m)
+            if 0 <= row < size and 0 <= column < size:
+                tile[row, column] = 1
 
 
 class TileGrid:
@@ -20,21 +42,12 @@ class TileGrid:
         self.resolution_m = config.resolution_m
         self.half_m = 0.5 * config.size_px * config.resolution_m
 
-    def pixels(self, points: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Rows, columns and whether inside, each `(N,)`, of points `(N, 2)` [m]; outside ones are clipped to the border."""
-        row = np.floor((self.half_m - points[:, 0]) / self.resolution_m).astype(np.int64)
-        column = np.floor((self.half_m - points[:, 1]) / self.resolution_m).astype(np.int64)
-        inside = (row >= 0) & (row < self.size_px) & (column >= 0) & (column < self.size_px)
-        last = self.size_px - 1
-        return np.clip(row, 0, last), np.clip(column, 0, last), inside
-
-    def centres(self, row: NDArray[np.integer], column: NDArray[np.integer]) -> NDArray[np.float64]:
+    def centres(self, row: NDArray[np.integer], column: NDArray[np.integer]) -> FloatArray:
         """Base-frame points `(N, 2)` [m] at the centres of pixels."""
         return self.half_m - (np.stack([row, column], axis=-1) + 0.5) * self.resolution_m
 
-    def draw(self, points: NDArray[np.floating]) -> NDArray[np.uint8]:
+    def draw(self, points: FloatArray) -> NDArray[np.uint8]:
         """Tile `(size_px, size_px)`: 1 where at least one of the points `(N, 2)` [m] lies."""
         tile = np.zeros((self.size_px, self.size_px), dtype=np.uint8)
-        row, column, inside = self.pixels(points)
-        tile[row[inside], column[inside]] = 1
+        draw_points(np.ascontiguousarray(points, dtype=np.float64), self.half_m, self.resolution_m, tile)
         return tile

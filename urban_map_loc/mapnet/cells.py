@@ -1,0 +1,50 @@
+"""PositionCells: the area's drivable squares among which the cells head chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.config import MapNetConfig
+from urban_map_loc.geometry.pose2 import FloatArray
+
+NO_CELL = -1
+
+
+def drivable_cells(area: AreaMap, config: MapNetConfig) -> FloatArray:
+    """Centres `(C, 2)` [m] in `map` of the squares within reach of a road, on a grid aligned with the datum."""
+    size = config.cell_size_m
+    west, south, east, north = area.bounds
+    columns = np.arange(np.floor(west / size), np.ceil(east / size) + 1)
+    rows = np.arange(np.floor(south / size), np.ceil(north / size) + 1)
+    grid_e, grid_n = np.meshgrid((columns + 0.5) * size, (rows + 0.5) * size)
+    centres = np.stack([grid_e.ravel(), grid_n.ravel()], axis=1)
+    squares = shapely.box(*(centres - size / 2).T, *(centres + size / 2).T)
+    near, _ = shapely.STRtree(area.roads).query(squares, predicate="dwithin", distance=config.cell_road_reach_m)
+    return np.asarray(centres[np.unique(near)])
+
+
+class PositionCells:
+    """Which cell a position lies in."""
+
+    def __init__(self, centres: FloatArray, size_m: float) -> None:
+        self.centres = centres
+        self.size_m = size_m
+        self._first = np.floor(centres.min(axis=0) / size_m).astype(np.int64)
+        shape = np.floor(centres.max(axis=0) / size_m).astype(np.int64) - self._first + 1
+        self._index = np.full((shape[1], shape[0]), NO_CELL, dtype=np.int64)
+        columns, rows = (np.floor(centres / size_m).astype(np.int64) - self._first).T
+        self._index[rows, columns] = np.arange(len(centres))
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+    def of(self, positions: FloatArray) -> NDArray[np.int64]:
+        """Cell `(N,)` of positions `(N, 2)` [m]; NO_CELL outside all of them."""
+        cell = np.floor(positions / self.size_m).astype(np.int64) - self._first
+        limit = np.array(self._index.shape[::-1])
+        inside = np.all((cell >= 0) & (cell < limit), axis=1)
+        clipped = np.clip(cell, 0, limit - 1)
+        return np.where(inside, self._index[clipped[:, 1], clipped[:, 0]], NO_CELL)

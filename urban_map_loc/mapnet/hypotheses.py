@@ -1,0 +1,36 @@
+"""What a head answers: a ranked list of possible poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from urban_map_loc.geometry.pose2 import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Hypotheses:
+    """Possible poses for one tile, most probable first.
+
+    Attributes:
+        poses: `(K, 3)` east [m], north [m], yaw [rad] in `map`.
+        log_probability: `(K,)` natural logarithm of the probability that the car is in this hypothesis's region.
+        region: `(K, 4)` west, south, east, north [m]: where to look when the hypothesis is checked against the map.
+    """
+
+    poses: FloatArray
+    log_probability: FloatArray
+    region: FloatArray
+
+    def best(self, count: int) -> Hypotheses:
+        """The `count` most probable."""
+        return Hypotheses(self.poses[:count], self.log_probability[:count], self.region[:count])
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+
+def empty() -> Hypotheses:
+    """No hypothesis at all."""
+    return Hypotheses(np.zeros((0, 3)), np.zeros(0), np.zeros((0, 4)))

@@ -1,0 +1,62 @@
+"""Convolutional trunks: a tile `(N, 1, S, S)` in, a feature `(N, F)` out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class SmallTrunk(nn.Sequential):
+    """For processors: most of the work happens at a quarter of the tile's resolution and below."""
+
+    def __init__(self, tile_px: int, feature_size: int) -> None:
+        side = -(-tile_px // 16)
+        super().__init__(
+            nn.PixelUnshuffle(4),
+            _convolution(16, 64),
+            _convolution(64, 64),
+            _convolution(64, 128, stride=2),
+            _convolution(128, 128),
+            _convolution(128, 256, stride=2),
+            _convolution(256, 256),
+            nn.Flatten(),
+            nn.Linear(256 * side * side, feature_size),
+            nn.ReLU(inplace=True),
+        )
+
+
+class _BasicBlock(nn.Module):
+    """Two convolutions and a shortcut (He et al. 2016, figure 2)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            _convolution(inputs, outputs, stride), nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        )
+        same = stride == 1 and inputs == outputs
+        self.shortcut = (
+            nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.relu(self.convolutions(image) + self.shortcut(image))
+
+
+class ResNet34Trunk(nn.Sequential):
+    """ResNet-34 (He et al. 2016, table 1) with global average pooling, as MapNet (Brahmbhatt et al. 2018) uses it."""
+
+    def __init__(self, feature_size: int) -> None:
+        layers: list[nn.Module] = [_convolution(1, 64, stride=2, kernel=7), nn.MaxPool2d(3, 2, 1)]
+        inputs = 64
+        for outputs, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
+            for block in range(blocks):
+                layers.append(_BasicBlock(inputs, outputs, 2 if block == 0 and outputs > 64 else 1))
+                inputs = outputs
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, feature_size), nn.ReLU(inplace=True)]
+        super().__init__(*layers)

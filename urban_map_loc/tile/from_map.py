@@ -1,0 +1,180 @@
+"""Tiles from the map with visibility: rays from the ego stop at the first building, as a lidar's do.
+
+The scan effects (Gaussian range noise, dropout, hidden sectors, clutter, buildings missing or moved) turn the map's clean
+view into one that a sensor may have had. Sphere tracing (Hart 1996) over the raster's distance field takes steps as long as
+the distance to the nearest wall.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.config import ScanEffectsConfig, TileConfig
+from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.tile.grid import TileGrid, draw_points
+
+NO_EFFECTS = ScanEffectsConfig(
+    range_noise_m=0.0,
+    dropout=0.0,
+    hidden_sectors=0,
+    minimum_range_m=1e6,
+    missing_buildings=0.0,
+    moved_building_m=0.0,
+    clutter=0.0,
+    bare_walls=0.0,
+)
+
+
+@njit(cache=True)
+def _chance(building: int, salt: int) -> float:
+    """A number in [0, 1) that depends on the building and the tile alone: a building is missing for all rays or for none."""
+    h = (building * 2654435761 + salt * 40503 + 12345) & 0xFFFFFFFF
+    h ^= h >> 16
+    h = (h * 0x45D9F3B) & 0xFFFFFFFF
+    h ^= h >> 16
+    return h / 4294967296.0
+
+
+@njit(cache=True, fastmath=True)
+def _trace(
+    distance: NDArray[np.float32],
+    building: NDArray[np.int32],
+    origin: FloatArray,
+    step: float,
+    east: float,
+    north: float,
+    direction: float,
+    limit: float,
+    missing: float,
+    salt: int,
+) -> tuple[float, int]:
+    """Distance [m] along a ray to the first building that is there, and its index; (-1, -1) beyond `limit`.
+
+    A ray that starts inside a building leaves it first: maps and poses are metres off, and roofs span streets.
+    """
+    de, dn = math.cos(direction), math.sin(direction)
+    rows, columns = distance.shape
+    travelled = 0.0
+    free = False
+    while travelled < limit:
+        column = round((east + travelled * de - origin[0]) / step)
+        row = round((north + travelled * dn - origin[1]) / step)
+        if row < 0 or column < 0 or row >= rows or column >= columns:
+            return -1.0, -1
+        d = distance[row, column]
+        if d < 0.0:
+            index = building[row, column]
+            if free and (missing <= 0.0 or _chance(index, salt) >= missing):
+                return max(travelled + d, 0.0), index
+            travelled += step
+        else:
+            free = True
+            travelled += max(d, 0.5 * step)
+    return -1.0, -1
+
+
+@njit(cache=True, parallel=True)
+def _render(
+    distance: NDArray[np.float32],
+    building: NDArray[np.int32],
+    origin: FloatArray,
+    step: float,
+    poses: FloatArray,
+    seeds: NDArray[np.int64],
+    reach: FloatArray,
+    effects: tuple[float, ...],
+    points: FloatArray,
+) -> None:
+    noise, dropout, hidden_max, hidden_rad, missing, moved, clutter, bare = effects
+    rays = points.shape[1]
+    for i in prange(poses.shape[0]):
+        np.random.seed(seeds[i] & 0x7FFFFFFF)
+        salt = seeds[i] & 0xFFFF
+        yaw = poses[i, 2]
+        hidden = np.zeros(rays, dtype=np.bool_)
+        for _ in range(np.random.randint(0, int(hidden_max) + 1)):
+            width = int(np.random.random() * hidden_rad / (2.0 * math.pi) * rays)
+            first = np.random.randint(0, rays)
+            for k in range(width):
+                hidden[(first + k) % rays] = True
+        # Clutter comes in runs as hedges and fences do: a walk that now and then starts an obstacle at some range.
+        obstacle, obstacle_left = 0.0, 0
+        for r in range(rays):
+            points[i, r, 0] = np.nan
+            points[i, r, 1] = np.nan
+            bearing = (r + 0.5) * 2.0 * math.pi / rays - math.pi
+            if obstacle_left > 0:
+                obstacle_left -= 1
+            elif np.random.random() < clutter / 12.0:
+                obstacle_left = np.random.randint(2, 24)
+                obstacle = 3.0 + np.random.random() * 30.0
+            if hidden[r] or np.random.random() < dropout:
+                continue
+            distance_m, index = _trace(distance, building, origin, step, poses[i, 0], poses[i, 1], yaw + bearing, reach[i], missing, salt)
+            if index >= 0:
+                if bare > 0.0 and _chance(index, salt + 7) < bare:
+                    continue  # trees stand before this one: it hides what lies behind, and gives no hits
+                if moved > 0.0:
+                    distance_m += moved * 2.0 * (_chance(index, salt + 13) + _chance(index, salt + 29) - 1.0)
+            if obstacle_left > 0 and (index < 0 or obstacle < distance_m) and obstacle < reach[i]:
+                distance_m, index = obstacle, 0
+            if index < 0:
+                continue
+            distance_m += noise * np.random.normal()
+            if distance_m > 0.0:
+                points[i, r, 0] = distance_m * math.cos(bearing)
+                points[i, r, 1] = distance_m * math.sin(bearing)
+
+
+@njit(cache=True, parallel=True)
+def _draw(points: FloatArray, half_m: float, resolution_m: float, tiles: NDArray[np.uint8]) -> None:
+    for i in prange(points.shape[0]):
+        draw_points(points[i], half_m, resolution_m, tiles[i])
+
+
+class MapRenderer:
+    """Renders what a car would see of the buildings from given poses."""
+
+    def __init__(self, raster: BuildingRaster, tile: TileConfig) -> None:
+        self.raster = raster
+        self.config = tile
+        self.grid = TileGrid(tile)
+
+    def points(self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0) -> FloatArray:
+        """First hits `(N, sectors, 2)` [m] in the base frame from poses `(N, 3)` in `map`; NaN where a ray meets nothing."""
+        random = np.random.default_rng(seed)
+        poses = np.ascontiguousarray(poses, dtype=np.float64)
+        nearest = min(effects.minimum_range_m, self.config.range_m)
+        points = np.empty((len(poses), self.config.sectors, 2))
+        _render(
+            self.raster.distance,
+            self.raster.building,
+            self.raster.origin,
+            self.raster.resolution_m,
+            poses,
+            random.integers(0, 2**31 - 1, len(poses)),
+            random.uniform(nearest, self.config.range_m, len(poses)),
+            (
+                effects.range_noise_m,
+                effects.dropout,
+                float(effects.hidden_sectors),
+                effects.hidden_sector_rad,
+                effects.missing_buildings,
+                effects.moved_building_m,
+                effects.clutter,
+                effects.bare_walls,
+            ),
+            points,
+        )
+        return points
+
+    def tiles(self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0) -> NDArray[np.uint8]:
+        """Tiles `(N, S, S)` uint8, 1 where a wall is hit, seen from poses `(N, 3)` in `map`."""
+        tiles = np.zeros((len(poses), self.grid.size_px, self.grid.size_px), dtype=np.uint8)
+        _draw(self.points(poses, effects, seed), self.grid.half_m, self.grid.resolution_m, tiles)
+        return tiles
