@@ -146,6 +146,10 @@ class CloudConfig(Section):
     column_size_m: float = setting(0.5, "side of the ground columns that tell walls from the rest", unit="m", low=0.1, high=5.0)
     ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)
     wall_height_m: float = setting(2.2, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
+    wall_thickness_m: float = setting(
+        0.13, "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more", unit="m", low=0.02, high=1.0
+    )
+    wall_length_m: float = setting(2.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0)
     minimum_hits: int = setting(20, "scans with fewer building points say nothing and are skipped", low=1)
 
 
