@@ -236,6 +236,8 @@ class NodeConfig(Section):
     )
     sensor_frame: str = setting("", "header frame of clouds that `extrinsic` applies to; empty: none")
     publish_tf: bool = setting(True, "publish map to odom on TF, where tf2_ros is installed")
+    odometry_wait_s: float = setting(0.1, "a cloud waits at most this long for odometry as new as itself", unit="s", low=0.0, high=5.0)
+    time_jump_s: float = setting(1.0, "stamps that go back by more than this mean a restarted bag: all is forgotten", unit="s", low=0.01)
 
 
 C = TypeVar("C", bound=Section)
