@@ -34,7 +34,7 @@ def final_file(path: Path) -> Iterator[Path]:
         raise OutputError(f"{path} is a folder, not a file; choose another name")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place or free some space") from error
     finally:
@@ -59,7 +59,7 @@ def final_folder(path: Path, mark: str) -> Iterator[Path]:
         yield temporary
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place or free some space") from error
     finally:

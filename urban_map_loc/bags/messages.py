@@ -1,0 +1,99 @@
+"""The three message types that a bag of ours holds, built and taken apart without a ROS installation."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
+
+from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw, yaw_of_quaternion
+
+POINTS_TOPIC = "/points"
+ODOMETRY_TOPIC = "/odom"
+CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
+ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
+_POINT_FIELD_CODES = {"<f4": 7, "<u4": 6}  # sensor_msgs/PointField FLOAT32, UINT32
+
+
+@cache
+def typestore() -> Typestore:
+    """Message definitions of ROS 2 Jazzy."""
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
+def nanoseconds(stamp_s: float) -> int:
+    """A stamp [s] in whole nanoseconds."""
+    whole = int(stamp_s // 1.0)
+    return whole * 1_000_000_000 + round((stamp_s - whole) * 1e9)
+
+
+def _header(stamp_s: float, frame_id: str) -> Any:
+    types = typestore().types
+    sec, nanosec = divmod(nanoseconds(stamp_s), 1_000_000_000)
+    stamp = types["builtin_interfaces/msg/Time"](sec=sec, nanosec=nanosec)
+    return types["std_msgs/msg/Header"](stamp=stamp, frame_id=frame_id)
+
+
+def stamp_of(message: Any) -> float:
+    """Header stamp [s] of a message."""
+    return float(message.header.stamp.sec) + 1e-9 * float(message.header.stamp.nanosec)
+
+
+def cloud_message(
+    stamp_s: float, points: NDArray[np.floating], intensity: ArrayLike | None, label: ArrayLike | None, frame_id: str
+) -> Any:
+    """PointCloud2 of points `(N, 3)` [m] with optional intensities and labels `(N,)`."""
+    columns: dict[str, tuple[str, ArrayLike]] = {axis: ("<f4", points[:, k]) for k, axis in enumerate("xyz")}
+    if intensity is not None:
+        columns["intensity"] = ("<f4", intensity)
+    if label is not None:
+        columns["label"] = ("<u4", label)
+    table = np.empty(len(points), dtype=[(name, kind) for name, (kind, _) in columns.items()])
+    for name, (_, values) in columns.items():
+        table[name] = values
+    types = typestore().types
+    fields = [
+        types["sensor_msgs/msg/PointField"](name=name, offset=4 * k, datatype=_POINT_FIELD_CODES[kind], count=1)
+        for k, (name, (kind, _)) in enumerate(columns.items())
+    ]
+    return types[CLOUD_TYPE](
+        header=_header(stamp_s, frame_id),
+        height=1,
+        width=len(points),
+        fields=fields,
+        is_bigendian=False,
+        point_step=table.itemsize,
+        row_step=table.itemsize * len(points),
+        data=table.view(np.uint8),
+        is_dense=True,
+    )
+
+
+def odometry_message(stamp_s: float, T_odom_base: Pose2, velocity: tuple[float, float]) -> Any:
+    """Odometry in frame `odom` of `base_link`; velocity is forward [m/s] and turn rate [rad/s]."""
+    types = typestore().types
+    vector, unknown = types["geometry_msgs/msg/Vector3"], np.zeros(36)
+    x, y, z, w = quaternion_of_yaw(T_odom_base.yaw)
+    pose = types["geometry_msgs/msg/Pose"](
+        position=types["geometry_msgs/msg/Point"](x=T_odom_base.x, y=T_odom_base.y, z=0.0),
+        orientation=types["geometry_msgs/msg/Quaternion"](x=x, y=y, z=z, w=w),
+    )
+    twist = types["geometry_msgs/msg/Twist"](
+        linear=vector(x=float(velocity[0]), y=0.0, z=0.0), angular=vector(x=0.0, y=0.0, z=float(velocity[1]))
+    )
+    return types[ODOMETRY_TYPE](
+        header=_header(stamp_s, "odom"),
+        child_frame_id="base_link",
+        pose=types["geometry_msgs/msg/PoseWithCovariance"](pose=pose, covariance=unknown),
+        twist=types["geometry_msgs/msg/TwistWithCovariance"](twist=twist, covariance=unknown),
+    )
+
+
+def pose_of(message: Any) -> Pose2:
+    """Planar `T_odom_base` of an Odometry message."""
+    position, q = message.pose.pose.position, message.pose.pose.orientation
+    return Pose2(position.x, position.y, yaw_of_quaternion(q.x, q.y, q.z, q.w))
