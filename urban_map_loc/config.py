@@ -84,9 +84,9 @@ class ScanEffectsConfig(Section):
 
     range_noise_m: float = setting(0.15, "standard deviation of a range", unit="m", low=0.0, high=5.0)
     dropout: float = setting(0.10, "share of rays without a return", low=0.0, high=1.0)
-    hidden_sectors: int = setting(5, "at most so many sectors are hidden by vehicles and trees, uniformly chosen", low=0, high=50)
+    hidden_sectors: int = setting(8, "at most so many sectors are hidden, beyond a random range, by vehicles and trees", low=0, high=50)
     hidden_sector_rad: float = setting(0.5, "widest hidden sector", unit="rad", low=0.0, high=3.1416)
-    minimum_range_m: float = setting(20.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0)
+    minimum_range_m: float = setting(30.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0)
     missing_buildings: float = setting(0.05, "share of buildings that a tile's world lacks: maps are older or newer than scans", low=0.0, high=1.0)
     clutter: float = setting(0.05, "share of rays stopped early by something taken for a wall (hedge, fence, lorry)", low=0.0, high=1.0)
     moved_building_m: float = setting(0.6, "how far a building's wall may be moved along the ray, triangular about 0", unit="m", low=0.0, high=10.0)
@@ -145,11 +145,11 @@ class CloudConfig(Section):
     minimum_range_m: float = setting(2.5, "nearer points are the car itself", unit="m", low=0.0)
     column_size_m: float = setting(0.5, "side of the ground columns that tell walls from the rest", unit="m", low=0.1, high=5.0)
     ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)
-    wall_height_m: float = setting(2.2, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
+    wall_height_m: float = setting(2.0, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
     wall_thickness_m: float = setting(
-        0.13, "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more", unit="m", low=0.02, high=1.0
+        0.12, "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more", unit="m", low=0.02, high=1.0
     )
-    wall_length_m: float = setting(2.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0)
+    wall_length_m: float = setting(3.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0)
     minimum_hits: int = setting(20, "scans with fewer building points say nothing and are skipped", low=1)
 
 

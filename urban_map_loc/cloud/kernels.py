@@ -22,13 +22,18 @@ GROUND_RISE_M = 0.4
 # Height bins of a column: a wall fills most of them, foliage and wires do not.
 BIN_M = 0.25
 BINS = 63
-FILLED_SHARE = 0.5
+FILLED_SHARE = 0.4
 # Where the sensor's view ends below `wall_height_m`, a wall must reach this share of the highest thing seen at that distance,
 # and always more than a car's height.
-REACH_SHARE = 0.85
+REACH_SHARE = 0.8
 CAR_HEIGHT_M = 1.65
 # The neighbourhood of a wall's column holds at least so many points.
 COLUMN_POINTS = 6
+# Corners, bays and creepers make a wall thicker in places: columns up to `CORNER` times too thick join thin ones, as long as the
+# thin ones are at least `STRONG_SHARE` of the group.
+WEAK, STRONG = 1, 2
+CORNER = 1.6
+STRONG_SHARE = 0.5
 
 
 @njit(cache=True)
@@ -134,10 +139,10 @@ def wall_columns(
     """True `(n, n)` for the columns of walls: thin, high, filled, and joined to others over at least `length_m`."""
     n = top.shape[0]
     needed = _needed_height(top, moments, size_m, wall_height_m)
-    wall = np.zeros((n, n), dtype=np.bool_)
+    wall = np.zeros((n, n), dtype=np.uint8)
     for a in range(1, n - 1):
         for b in range(1, n - 1):
-            if moments[a, b, 0] == 0.0 or top[a, b] < needed[_ring(a, b, n, size_m)]:
+            if moments[a, b, 0] == 0.0 or top[a - 1 : a + 2, b - 1 : b + 2].max() < needed[_ring(a, b, n, size_m)]:
                 continue
             bits, count = filled[a, b], 0
             while bits:
@@ -145,7 +150,8 @@ def wall_columns(
                 count += 1
             if count * BIN_M < FILLED_SHARE * top[a, b]:
                 continue
-            wall[a, b] = _thickness(moments, a, b, size_m) < thickness_m
+            thickness = _thickness(moments, a, b, size_m)
+            wall[a, b] = STRONG if thickness < thickness_m else WEAK if thickness < CORNER * thickness_m else 0
     return _long_enough(wall, length_m / size_m)
 
 
@@ -195,7 +201,7 @@ def _thickness(moments: Floats, a: int, b: int, size_m: float) -> float:
 
 
 @njit(cache=True)
-def _long_enough(wall: NDArray[np.bool_], length: float) -> NDArray[np.bool_]:
+def _long_enough(wall: NDArray[np.uint8], length: float) -> NDArray[np.bool_]:
     """Of the columns in `wall`, those of 8-connected groups whose bounding box's diagonal is at least `length` columns."""
     n = wall.shape[0]
     kept = np.zeros((n, n), dtype=np.bool_)
@@ -203,24 +209,25 @@ def _long_enough(wall: NDArray[np.bool_], length: float) -> NDArray[np.bool_]:
     stack = np.empty((n * n, 2), dtype=np.int32)
     for a in range(1, n - 1):
         for b in range(1, n - 1):
-            if not wall[a, b] or seen[a, b]:
+            if wall[a, b] == 0 or seen[a, b]:
                 continue
             seen[a, b] = True
             stack[0, 0], stack[0, 1] = a, b
-            size, next_one = 1, 0
+            size, next_one, strong = 1, 0, 0
             low_a = high_a = a
             low_b = high_b = b
             while next_one < size:
                 p, q = stack[next_one, 0], stack[next_one, 1]
                 next_one += 1
+                strong += wall[p, q] == STRONG
                 low_a, high_a, low_b, high_b = min(low_a, p), max(high_a, p), min(low_b, q), max(high_b, q)
                 for r in range(max(p - 1, 0), min(p + 2, n)):
                     for s in range(max(q - 1, 0), min(q + 2, n)):
-                        if wall[r, s] and not seen[r, s]:
+                        if wall[r, s] > 0 and not seen[r, s]:
                             seen[r, s] = True
                             stack[size, 0], stack[size, 1] = r, s
                             size += 1
-            if sqrt((high_a - low_a + 1) ** 2 + (high_b - low_b + 1) ** 2) >= length:
+            if sqrt((high_a - low_a + 1) ** 2 + (high_b - low_b + 1) ** 2) >= length and strong >= STRONG_SHARE * size:
                 for i in range(size):
                     kept[stack[i, 0], stack[i, 1]] = True
     return kept
