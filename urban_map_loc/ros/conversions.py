@@ -1,0 +1,146 @@
+"""Between messages and our types.
+
+Message setters check no types: an int or a numpy scalar in a float field publishes garbage, silently. Hence every number here goes
+through `float()` or `int()`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from math import isfinite, nan
+
+import numpy as np
+from geometry_msgs.msg import Pose, PoseArray, PoseWithCovarianceStamped, TransformStamped
+from nav_msgs.msg import OccupancyGrid, Odometry
+from numpy.typing import NDArray
+from sensor_msgs.msg import NavSatFix, NavSatStatus
+from std_msgs.msg import Header
+
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.config import TileConfig
+from urban_map_loc.geometry.geodesy import LocalTangentPlane
+from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw, yaw_of_quaternion
+from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.tile.grid import TileGrid
+
+# Where x, y and yaw stand among x, y, z, roll, pitch, yaw.
+PLANAR = (0, 1, 5)
+# Variance of what a planar pose says nothing about: z, roll, pitch, altitude. Zero would claim to know it exactly.
+UNKNOWN_VARIANCE = 1e6
+OCCUPIED, FREE = 100, 0
+
+
+def stamp_s(header: Header) -> float:
+    """The header's stamp [s]."""
+    return float(header.stamp.sec) + float(header.stamp.nanosec) * 1e-9
+
+
+def pose2_of_odometry(message: Odometry) -> Pose2:
+    """`T_odom_base` of an odometry message, flattened into the plane.
+
+    Raises:
+        ValueError: numbers that are not finite, or a quaternion that is far from unit length; one line, with the remedy.
+    """
+    position, q = message.pose.pose.position, message.pose.pose.orientation
+    numbers = (position.x, position.y, q.x, q.y, q.z, q.w)
+    if not all(isfinite(v) for v in numbers):
+        raise ValueError("odometry has a position or orientation that is not finite; check the node that publishes it")
+    length = (q.x**2 + q.y**2 + q.z**2 + q.w**2) ** 0.5
+    if abs(length - 1.0) > 0.1:
+        raise ValueError(f"odometry has a quaternion of length {length:.3g}; publish a unit quaternion")
+    return Pose2(position.x, position.y, yaw_of_quaternion(q.x / length, q.y / length, q.z / length, q.w / length))
+
+
+def pose_message(T: Pose2) -> Pose:
+    """A pose in the plane z = 0."""
+    message = Pose()
+    message.position.x, message.position.y = float(T.x), float(T.y)
+    q = message.orientation
+    q.x, q.y, q.z, q.w = (float(v) for v in quaternion_of_yaw(T.yaw))
+    return message
+
+
+def covariance_6x6(covariance: NDArray[np.float64]) -> list[float]:
+    """The 36 numbers of a message from `(3, 3)` of x [m], y [m], yaw [rad]; unknown in z, roll and pitch."""
+    full = np.diag([UNKNOWN_VARIANCE] * 6)
+    full[np.ix_(PLANAR, PLANAR)] = covariance
+    return [float(v) for v in full.ravel()]
+
+
+def pose_with_covariance(header: Header, estimate: PoseEstimate) -> PoseWithCovarianceStamped:
+    """`~/pose`; the header is in the map frame."""
+    message = PoseWithCovarianceStamped(header=header)
+    message.pose.pose = pose_message(estimate.T_map_base)
+    message.pose.covariance = covariance_6x6(estimate.covariance)
+    return message
+
+
+def odometry_in_map(header: Header, source: Odometry, T_map_base: Pose2, covariance: NDArray[np.float64], base_frame: str) -> Odometry:
+    """`~/odometry`: map to base, with the velocity that odometry itself measured."""
+    message = Odometry(header=header, child_frame_id=base_frame)
+    message.pose.pose = pose_message(T_map_base)
+    message.pose.covariance = covariance_6x6(covariance)
+    message.twist = source.twist
+    return message
+
+
+def fix(header: Header, plane: LocalTangentPlane, estimate: PoseEstimate | None) -> NavSatFix:
+    """`~/fix`: NaN and `STATUS_NO_FIX` without an estimate; altitude is never known."""
+    message = NavSatFix(header=header)
+    message.status.service = 0  # none of the satellite systems
+    message.altitude = nan
+    if estimate is None:
+        message.status.status = NavSatStatus.STATUS_NO_FIX
+        message.latitude = message.longitude = nan
+        message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_UNKNOWN
+        return message
+    T = estimate.T_map_base
+    lat_deg, lon_deg = plane.to_geodetic(np.array([T.x, T.y]))
+    message.status.status = NavSatStatus.STATUS_FIX
+    message.latitude, message.longitude = float(lat_deg), float(lon_deg)
+    enu = np.diag([0.0, 0.0, UNKNOWN_VARIANCE])
+    enu[:2, :2] = estimate.covariance[:2, :2]
+    message.position_covariance = [float(v) for v in enu.ravel()]
+    message.position_covariance_type = NavSatFix.COVARIANCE_TYPE_KNOWN
+    return message
+
+
+def pose_array(header: Header, poses: NDArray[np.float64]) -> PoseArray:
+    """`~/hypotheses` from `(K, 3)` poses: east [m], north [m], yaw [rad]."""
+    return PoseArray(header=header, poses=[pose_message(Pose2.from_array(p)) for p in poses])
+
+
+def transform(header: Header, child_frame: str, T_parent_child: Pose2) -> TransformStamped:
+    """One transform for TF."""
+    message = TransformStamped(header=header, child_frame_id=child_frame)
+    t, q = message.transform.translation, message.transform.rotation
+    t.x, t.y = float(T_parent_child.x), float(T_parent_child.y)
+    q.x, q.y, q.z, q.w = (float(v) for v in quaternion_of_yaw(T_parent_child.yaw))
+    return message
+
+
+def tile_grid(header: Header, tile: NDArray[np.uint8], config: TileConfig) -> OccupancyGrid:
+    """`~/tile`: what MapNet saw, `(S, S)`, about the car; the header is in the base frame."""
+    grid = TileGrid(config)
+    points = grid.centres(*np.nonzero(tile))
+    cells = np.floor((points + grid.half_m) / grid.resolution_m).astype(np.int64)
+    occupied = np.zeros((grid.size_px, grid.size_px), dtype=bool)
+    occupied[cells[:, 1], cells[:, 0]] = True
+    return _occupancy(header, occupied, grid.resolution_m, -grid.half_m, -grid.half_m)
+
+
+def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
+    """`~/map`: the area's buildings; the header is in the map frame."""
+    west, south = raster.origin - 0.5 * raster.resolution_m  # a raster's origin is its first pixel's centre, a grid's its corner
+    return _occupancy(header, raster.building >= 0, raster.resolution_m, west, south)
+
+
+def _occupancy(header: Header, occupied: NDArray[np.bool_], resolution_m: float, x: float, y: float) -> OccupancyGrid:
+    """A grid `(rows along y, columns along x)` with its corner at x, y [m]."""
+    message = OccupancyGrid(header=header)
+    message.info.map_load_time = header.stamp
+    message.info.resolution = float(resolution_m)
+    message.info.height, message.info.width = (int(n) for n in occupied.shape)
+    message.info.origin = pose_message(Pose2(x, y, 0.0))
+    message.data = array("b", np.where(occupied, OCCUPIED, FREE).astype(np.int8).tobytes())
+    return message

@@ -1,0 +1,112 @@
+"""ROS parameters generated from `config.py`: names, defaults, descriptions and ranges stand there and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import Field
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args, get_origin
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+
+from urban_map_loc.config import LocalizerConfig, NodeConfig, Section, flat_settings, from_dict, nested
+from urban_map_loc.errors import ConfigurationError
+
+C = TypeVar("C", bound=Section)
+
+# rclpy declares these itself, some only when they are given.
+BUILT_IN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
+
+_TYPES = {
+    bool: ParameterType.PARAMETER_BOOL,
+    int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE,
+    str: ParameterType.PARAMETER_STRING,
+}
+_ARRAY_TYPES = {
+    int: ParameterType.PARAMETER_INTEGER_ARRAY,
+    float: ParameterType.PARAMETER_DOUBLE_ARRAY,
+    str: ParameterType.PARAMETER_STRING_ARRAY,
+}
+_INT64 = 2**63 - 1
+
+
+def settings() -> Iterator[tuple[str, Field[Any], type[Any]]]:
+    """Name, field and type of every parameter of the node."""
+    yield from flat_settings(NodeConfig)
+    yield from flat_settings(LocalizerConfig)
+
+
+def default_of(field: Field[Any]) -> Any:
+    """The field's default as ROS has it: tuples are lists."""
+    value = field.default_factory() if callable(field.default_factory) else field.default
+    return list(value) if isinstance(value, tuple) else value
+
+
+def descriptor(field: Field[Any], kind: Any) -> ParameterDescriptor:
+    """What `ros2 param describe` shows of a setting."""
+    low, high, unit, choices = (field.metadata[k] for k in ("low", "high", "unit", "choices"))
+    text = field.metadata["description"]
+    text += f" [{unit}]" if unit else ""
+    text += f" (one of {', '.join(choices)})" if choices else ""
+    out = ParameterDescriptor(description=text)
+    if get_origin(kind) is tuple:
+        out.type = _ARRAY_TYPES[get_args(kind)[0]]
+        return out
+    out.type = _TYPES[kind]
+    if kind is int and (low is not None or high is not None):
+        out.integer_range = [IntegerRange(from_value=int(low) if low is not None else -_INT64, to_value=int(high) if high is not None else _INT64)]
+    if kind is float and (low is not None or high is not None):
+        largest = sys.float_info.max
+        out.floating_point_range = [
+            FloatingPointRange(
+                from_value=float(low) if low is not None else -largest, to_value=float(high) if high is not None else largest
+            )
+        ]
+    return out
+
+
+def declare(node: Node) -> None:
+    """Declare every setting on a node made with `automatically_declare_parameters_from_overrides=True`.
+
+    That option makes what the user gave visible, so that a misspelt name is refused instead of silently ignored.
+
+    Raises:
+        ConfigurationError: a name that is no setting, a value of the wrong type or outside its range.
+    """
+    known = {name: (field, kind) for name, field, kind in settings()}
+    given = {name for name in node.get_parameters_by_prefix("") if not name.startswith(BUILT_IN)}
+    unknown = sorted(given - known.keys())
+    if unknown:
+        nearest = get_close_matches(unknown[0], known, n=1, cutoff=0.5)
+        hint = f"did you mean {nearest[0]}?" if nearest else "`ros2 param list` and config/localize.yaml name those that exist"
+        raise ConfigurationError(f"no parameter is called {', '.join(unknown)}; {hint}")
+    for name, (field, kind) in known.items():
+        if name in given:
+            node.undeclare_parameter(name)
+        try:
+            node.declare_parameter(name, default_of(field), descriptor(field, kind))
+        except InvalidParameterTypeException as error:
+            example = default_of(field)
+            raise ConfigurationError(f"parameter {name} is of the wrong type; write it like {example!r}") from error
+        except InvalidParameterValueException as error:
+            low, high = field.metadata["low"], field.metadata["high"]
+            raise ConfigurationError(f"parameter {name} is outside [{low}, {high}] {field.metadata['unit']}; choose a value inside") from error
+
+
+def read(node: Node, kind: type[C]) -> C:
+    """The settings `kind` as the node's parameters have them now.
+
+    Raises:
+        ConfigurationError: a value that its dataclass refuses.
+    """
+    flat = {name: _plain(node.get_parameter(name).value) for name, _, _ in flat_settings(kind)}
+    return from_dict(kind, nested(flat))
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as the tuples that the settings hold."""
+    return value if isinstance(value, (bool, int, float, str)) else tuple(value or ())
