@@ -29,7 +29,7 @@ def message(
     container: type = bytes,
 ) -> Any:
     """A PointCloud2 look-alike; `gap` bytes of rubbish before every field, `row_gap` after every row."""
-    kinds = {name: "f4" for name in columns} | (kinds or {})
+    kinds = dict.fromkeys(columns, "f4") | (kinds or {})
     offset, fields = 0, []
     for name in columns:
         offset += gap

@@ -67,7 +67,7 @@ def decode(message: Any) -> Cloud:
 
 def _layout(message: Any) -> _Layout:
     height, width, point_step, row_step = (int(getattr(message, n)) for n in ("height", "width", "point_step", "row_step"))
-    fields = {}
+    fields: dict[str, tuple[int, str]] = {}
     for f in message.fields:
         if int(f.datatype) in FIELD_TYPES:
             fields.setdefault(str(f.name), (int(f.offset), FIELD_TYPES[int(f.datatype)]))

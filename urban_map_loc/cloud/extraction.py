@@ -2,8 +2,8 @@
 
 The geometric way needs no training and no assumption about the sensor's height. Ground is followed outwards from the car; the
 points above it are gathered in vertical columns; a column is part of a wall where the points of its neighbourhood are
-thin as a plane seen from above, reach as high as the sensor can see there up to `wall_height_m`, fill that height, and where such
-columns join to something as long as a wall. Vegetation is thick, cars are low, poles and trunks are short.
+thin as a plane seen from above, reach as high as the sensor can see there up to `wall_height_m` and come from below that, and where
+such columns join to something as long as a wall. Vegetation is thick, cars are low, wires hang, poles and trunks are short.
 """
 
 from __future__ import annotations
@@ -35,14 +35,19 @@ def building_mask(cloud: Cloud, config: CloudConfig, range_m: float = 50.0) -> N
 
 def _geometric(points: NDArray[np.float32], config: CloudConfig, range_m: float) -> NDArray[np.bool_]:
     ground = follow_ground(points, range_m, config.minimum_range_m)
-    moments, top, filled = column_statistics(points, ground, range_m, config.column_size_m, config.minimum_range_m, config.ground_clearance_m)
+    moments, top, bottom = column_statistics(
+        points, ground, range_m, config.column_size_m, config.minimum_range_m, config.ground_clearance_m
+    )
     walls = wall_columns(
         moments,
         top,
-        filled,
+        bottom,
         config.column_size_m,
         config.wall_height_m,
         config.wall_thickness_m,
         config.wall_length_m,
     )
-    return mask_points(points, ground, walls, range_m, config.column_size_m, config.minimum_range_m, config.ground_clearance_m)
+    mask: NDArray[np.bool_] = mask_points(
+        points, ground, walls, range_m, config.column_size_m, config.minimum_range_m, config.ground_clearance_m
+    )
+    return mask

@@ -16,13 +16,8 @@ Floats = NDArray[np.float32]
 
 # Side of the cells in which the ground is estimated: wide enough to hold ground beside every wall and car.
 GROUND_CELL_M = 2.0
-# A cell's ground may lie this much below or above what the cells nearer to the car predict: 20 % slope, kerbs, ramps.
-GROUND_DROP_M = 0.6
-GROUND_RISE_M = 0.4
-# Height bins of a column: a wall fills most of them, foliage and wires do not.
-BIN_M = 0.25
-BINS = 63
-FILLED_SHARE = 0.4
+# A cell's ground may lie this much below or above what the cells nearer to the car predict: slopes of 25 %, kerbs, ramps.
+GROUND_STEP_M = 0.6
 # Where the sensor's view ends below `wall_height_m`, a wall must reach this share of the highest thing seen at that distance,
 # and always more than a car's height.
 REACH_SHARE = 0.8
@@ -34,6 +29,12 @@ COLUMN_POINTS = 6
 WEAK, STRONG = 1, 2
 CORNER = 1.6
 STRONG_SHARE = 0.5
+
+
+@njit(cache=True, inline="always")
+def _index(from_edge: float, scale: float, count: int) -> int:
+    """Cell along one axis of a point `from_edge` [m] from the grid's edge; rounding at the far edge stays inside."""
+    return min(int(from_edge * scale), count - 1)
 
 
 @njit(cache=True)
@@ -52,7 +53,7 @@ def follow_ground(points: Floats, range_m: float, minimum_range_m: float) -> Flo
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         if not (abs(x) < shift and abs(y) < shift) or x * x + y * y < minimum_range_m * minimum_range_m:
             continue
-        a, b = int((x + shift) * scale), int((y + shift) * scale)
+        a, b = _index(x + shift, scale, n), _index(y + shift, scale, n)
         if z < lowest[a, b]:
             second[a, b] = lowest[a, b]
             lowest[a, b] = z
@@ -64,7 +65,7 @@ def follow_ground(points: Floats, range_m: float, minimum_range_m: float) -> Flo
     for ring in range((n + 1) // 2):
         low, high = int(np.ceil(centre - ring - 0.5)), int(np.floor(centre + ring + 0.5))
         for a in range(low, high + 1):
-            edge = a == low or a == high
+            edge = a in (low, high)
             for b in range(low, high + 1):
                 if not edge and b != low and b != high:
                     continue
@@ -75,44 +76,48 @@ def follow_ground(points: Floats, range_m: float, minimum_range_m: float) -> Flo
                         count += 1
                 predicted = total / count if count > 0 else start
                 z = second[a, b]
-                ground[a, b] = z if predicted - GROUND_DROP_M < z < predicted + GROUND_RISE_M else predicted
+                ground[a, b] = z if abs(z - predicted) < GROUND_STEP_M else predicted
     return ground
 
 
 @njit(cache=True)
 def _ground_at_car(second: Floats, centre: float) -> float:
-    """A low height among the cells within 10 m, or among all where those are empty."""
+    """The median height of the cells within 10 m, or of all where those are empty."""
     for reach in (10.0 / GROUND_CELL_M, 1e9):
-        near = [second[a, b] for a in range(second.shape[0]) for b in range(second.shape[1]) if second[a, b] < 1e8 and max(abs(a - centre), abs(b - centre)) <= reach]
+        near = [
+            second[a, b]
+            for a in range(second.shape[0])
+            for b in range(second.shape[1])
+            if second[a, b] < 1e8 and max(abs(a - centre), abs(b - centre)) <= reach
+        ]
         if len(near) > 0:
-            return float(np.sort(np.array(near))[len(near) // 3])
+            return float(np.median(np.array(near)))
     return 0.0
 
 
 @njit(cache=True)
 def column_statistics(
     points: Floats, ground: Floats, range_m: float, size_m: float, minimum_range_m: float, clearance_m: float
-) -> tuple[Floats, Floats, NDArray[np.uint64]]:
-    """Of the points above the ground in each column: moments `(n, n, 6)`, top height `(n, n)`, filled height bins `(n, n)`.
+) -> tuple[Floats, Floats, Floats]:
+    """Of the points above the ground in each column: moments `(n, n, 6)`, height of the highest and of the lowest `(n, n)`.
 
-    Moments: count, sums of x, y, xx, xy, yy about the column's centre. A bit of the bins stands for 0.25 m.
+    Moments: count, sums of x, y, xx, xy, yy about the column's centre.
     """
-    n = int(np.ceil(2.0 * range_m / size_m))
+    n, cells = int(np.ceil(2.0 * range_m / size_m)), ground.shape[0]
     moments = np.zeros((n, n, 6), dtype=np.float32)
     top = np.zeros((n, n), dtype=np.float32)
-    filled = np.zeros((n, n), dtype=np.uint64)
+    bottom = np.full((n, n), 1e9, dtype=np.float32)
     shift, scale, size = np.float32(range_m), np.float32(1.0 / size_m), np.float32(size_m)
-    ground_scale, bin_scale = np.float32(1.0 / GROUND_CELL_M), np.float32(1.0 / BIN_M)
-    half, one = np.float32(0.5), np.uint64(1)
+    ground_scale, half = np.float32(1.0 / GROUND_CELL_M), np.float32(0.5)
     for i in range(points.shape[0]):
         x, y = points[i, 0], points[i, 1]
         if not (abs(x) < shift and abs(y) < shift) or x * x + y * y < minimum_range_m * minimum_range_m:
             continue
         u, v = x + shift, y + shift
-        height = points[i, 2] - ground[int(u * ground_scale), int(v * ground_scale)]
+        height = points[i, 2] - ground[_index(u, ground_scale, cells), _index(v, ground_scale, cells)]
         if height < clearance_m:
             continue
-        a, b = min(int(u * scale), n - 1), min(int(v * scale), n - 1)
+        a, b = _index(u, scale, n), _index(v, scale, n)
         dx, dy = u - (a + half) * size, v - (b + half) * size
         cell = moments[a, b]
         cell[0] += np.float32(1.0)
@@ -122,37 +127,35 @@ def column_statistics(
         cell[4] += dx * dy
         cell[5] += dy * dy
         top[a, b] = max(top[a, b], height)
-        filled[a, b] |= one << np.uint64(min(BINS, int(height * bin_scale)))
-    return moments, top, filled
+        bottom[a, b] = min(bottom[a, b], height)
+    return moments, top, bottom
 
 
 @njit(cache=True)
 def wall_columns(
     moments: Floats,
     top: Floats,
-    filled: NDArray[np.uint64],
+    bottom: Floats,
     size_m: float,
     wall_height_m: float,
     thickness_m: float,
     length_m: float,
 ) -> NDArray[np.bool_]:
-    """True `(n, n)` for the columns of walls: thin, high, filled, and joined to others over at least `length_m`."""
+    """True `(n, n)` for the columns of walls: thin, high, not hanging, joined to others over at least `length_m`."""
     n = top.shape[0]
     needed = _needed_height(top, moments, size_m, wall_height_m)
     wall = np.zeros((n, n), dtype=np.uint8)
     for a in range(1, n - 1):
         for b in range(1, n - 1):
-            if moments[a, b, 0] == 0.0 or top[a - 1 : a + 2, b - 1 : b + 2].max() < needed[_ring(a, b, n, size_m)]:
+            if moments[a, b, 0] == 0.0:
                 continue
-            bits, count = filled[a, b], 0
-            while bits:
-                bits &= bits - np.uint64(1)
-                count += 1
-            if count * BIN_M < FILLED_SHARE * top[a, b]:
+            reach = needed[_ring(a, b, n, size_m)]
+            if top[a - 1 : a + 2, b - 1 : b + 2].max() < reach or bottom[a - 1 : a + 2, b - 1 : b + 2].min() > reach:
                 continue
             thickness = _thickness(moments, a, b, size_m)
             wall[a, b] = STRONG if thickness < thickness_m else WEAK if thickness < CORNER * thickness_m else 0
-    return _long_enough(wall, length_m / size_m)
+    kept: NDArray[np.bool_] = _long_enough(wall, length_m / size_m)
+    return kept
 
 
 @njit(cache=True)
@@ -238,7 +241,7 @@ def mask_points(
     points: Floats, ground: Floats, walls: NDArray[np.bool_], range_m: float, size_m: float, minimum_range_m: float, clearance_m: float
 ) -> NDArray[np.bool_]:
     """True `(N,)` for the points above the ground in the columns `walls`."""
-    n = walls.shape[0]
+    n, cells = walls.shape[0], ground.shape[0]
     mask = np.zeros(points.shape[0], dtype=np.bool_)
     shift, scale, ground_scale = np.float32(range_m), np.float32(1.0 / size_m), np.float32(1.0 / GROUND_CELL_M)
     for i in range(points.shape[0]):
@@ -246,6 +249,6 @@ def mask_points(
         if not (abs(x) < shift and abs(y) < shift) or x * x + y * y < minimum_range_m * minimum_range_m:
             continue
         u, v = x + shift, y + shift
-        if walls[min(int(u * scale), n - 1), min(int(v * scale), n - 1)]:
-            mask[i] = points[i, 2] - ground[int(u * ground_scale), int(v * ground_scale)] >= clearance_m
+        if walls[_index(u, scale, n), _index(v, scale, n)]:
+            mask[i] = points[i, 2] - ground[_index(u, ground_scale, cells), _index(v, ground_scale, cells)] >= clearance_m
     return mask

@@ -37,7 +37,9 @@ def scan_of_cloud(cloud: Cloud, cloud_config: CloudConfig, tile_config: TileConf
     mask = building_mask(cloud, cloud_config, tile_config.range_m)
     points = nearest_per_sector(cloud.points, mask, tile_config.sectors, cloud_config.minimum_range_m, tile_config.range_m)
     if len(points) < cloud_config.minimum_hits:
-        raise CloudError(f"only {len(points)} building points within {tile_config.range_m:g} m, {cloud_config.minimum_hits} needed; drive on")
+        raise CloudError(
+            f"only {len(points)} building points within {tile_config.range_m:g} m, {cloud_config.minimum_hits} needed; drive on"
+        )
     return BuildingScan(cloud.stamp_s, points)
 
 
@@ -58,10 +60,8 @@ def nearest_per_sector(
         sector = min(sectors - 1, int((atan2(y, x) + pi) * (sectors / (2.0 * pi))))
         if best[sector] < 0 or squared < distance[sector]:
             best[sector], distance[sector] = i, squared
-    out = np.empty((np.sum(best >= 0), 2), dtype=np.float64)
-    k = 0
-    for sector in range(sectors):
-        if best[sector] >= 0:
-            out[k, 0], out[k, 1] = points[best[sector], 0], points[best[sector], 1]
-            k += 1
+    chosen = best[best >= 0]
+    out = np.empty((chosen.size, 2), dtype=np.float64)
+    for k in range(chosen.size):
+        out[k, 0], out[k, 1] = points[chosen[k], 0], points[chosen[k], 1]
     return out
