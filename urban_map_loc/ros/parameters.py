@@ -32,6 +32,7 @@ _ARRAY_TYPES = {
     str: ParameterType.PARAMETER_STRING_ARRAY,
 }
 _INT64 = 2**63 - 1
+_LARGEST = sys.float_info.max
 
 
 def settings() -> Iterator[tuple[str, Field[Any], type[Any]]]:
@@ -57,15 +58,15 @@ def descriptor(field: Field[Any], kind: Any) -> ParameterDescriptor:
         out.type = _ARRAY_TYPES[get_args(kind)[0]]
         return out
     out.type = _TYPES[kind]
-    if kind is int and (low is not None or high is not None):
-        out.integer_range = [IntegerRange(from_value=int(low) if low is not None else -_INT64, to_value=int(high) if high is not None else _INT64)]
-    if kind is float and (low is not None or high is not None):
-        largest = sys.float_info.max
-        out.floating_point_range = [
-            FloatingPointRange(
-                from_value=float(low) if low is not None else -largest, to_value=float(high) if high is not None else largest
-            )
-        ]
+    if low is None and high is None:
+        return out
+    # ROS has no half-open ranges: an absent end is the largest number of the type.
+    if kind is int:
+        ends = -_INT64 if low is None else int(low), _INT64 if high is None else int(high)
+        out.integer_range = [IntegerRange(from_value=ends[0], to_value=ends[1])]
+    elif kind is float:
+        limits = -_LARGEST if low is None else float(low), _LARGEST if high is None else float(high)
+        out.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1])]
     return out
 
 
@@ -93,8 +94,8 @@ def declare(node: Node) -> None:
             example = default_of(field)
             raise ConfigurationError(f"parameter {name} is of the wrong type; write it like {example!r}") from error
         except InvalidParameterValueException as error:
-            low, high = field.metadata["low"], field.metadata["high"]
-            raise ConfigurationError(f"parameter {name} is outside [{low}, {high}] {field.metadata['unit']}; choose a value inside") from error
+            low, high, unit = (field.metadata[k] for k in ("low", "high", "unit"))
+            raise ConfigurationError(f"parameter {name} is outside [{low}, {high}] {unit}; choose a value inside") from error
 
 
 def read(node: Node, kind: type[C]) -> C:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,8 +85,8 @@ class Clouds:
         mounted = bool(config.sensor_frame) and frame == config.sensor_frame
         if not mounted and frame != config.base_frame and frame not in config.cloud_frames:
             raise CloudError(
-                f"cloud is in frame {frame!r}, whose place on the car is unknown; add it to parameter cloud_frames if it is the base frame, "
-                f"else set sensor_frame to it and extrinsic to its place"
+                f"cloud is in frame {frame!r}, whose place on the car is unknown; add it to parameter cloud_frames if its points are "
+                f"in the base frame, else set sensor_frame to it and extrinsic to its place"
             )
         cloud = decode(message)
         if not mounted:
@@ -123,8 +124,8 @@ class Worker:
         self._odometry: deque[tuple[float, Pose2]] = deque()
         self._reset = ""
         self._stopping = False
-        self._newest_s = -np.inf
-        self._odometry_s = -np.inf
+        # Newest stamps, apart: a cloud may well be older than the newest odometry.
+        self._cloud_s = self._odometry_s = -inf
         self._thread = threading.Thread(target=self._work, name="localizer", daemon=True)
 
     def start(self) -> None:
@@ -181,7 +182,7 @@ class Worker:
         if reset:
             self._forget(reset)
         for stamp_s, T_odom_base in odometry:
-            self._follow_time(stamp_s)
+            self._notice_restart(stamp_s, self._odometry_s)
             if stamp_s > self._odometry_s:  # repeated or overtaken messages say nothing new
                 self._odometry_s = stamp_s
                 self.localizer.add_odometry(stamp_s, T_odom_base)
@@ -198,7 +199,8 @@ class Worker:
     def _process(self, source: Any, arrived: float) -> None:
         message = self._read(source)
         stamp_s = float(message.header.stamp.sec) + float(message.header.stamp.nanosec) * 1e-9
-        self._follow_time(stamp_s)
+        self._notice_restart(stamp_s, self._cloud_s)
+        self._cloud_s = max(self._cloud_s, stamp_s)
         try:
             cloud = self._clouds.decode(message)
             self._wait_for_odometry(stamp_s)
@@ -213,15 +215,13 @@ class Worker:
         if not self._stopping:
             self._on_result(message.header, result, (time.monotonic() - arrived) * 1e3)
 
-    def _follow_time(self, stamp_s: float) -> None:
+    def _notice_restart(self, stamp_s: float, newest_s: float) -> None:
         """A bag that starts again sends stamps of the past: nothing known is of use then."""
-        if stamp_s < self._newest_s - self.config.time_jump_s:
-            self._forget(f"time went back by {self._newest_s - stamp_s:.1f} s")
-            self._newest_s = stamp_s
-        self._newest_s = max(self._newest_s, stamp_s)
+        if stamp_s < newest_s - self.config.time_jump_s:
+            self._forget(f"time went back by {newest_s - stamp_s:.1f} s")
 
     def _forget(self, reason: str) -> None:
         self._log(f"starting afresh: {reason}")
-        self._odometry_s = -np.inf
+        self._cloud_s = self._odometry_s = -inf
         self.correction = None
         self.localizer.reset(reason)

@@ -1,0 +1,311 @@
+"""The node over real DDS, in this process, with a localizer whose answers are known."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.parameter import Parameter
+from ros_bench import COVARIANCE, T_MAP_ODOM, Bench, FakeLocalizer, cloud_message, odometry_message
+from sensor_msgs.msg import NavSatFix, NavSatStatus
+from std_srvs.srv import Trigger
+
+from urban_map_loc.errors import ConfigurationError, ModelError, UrbanMapLocError
+from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.ros.conversions import UNKNOWN_VARIANCE
+from urban_map_loc.ros.node import LocalizerNode
+
+
+@pytest.fixture
+def bench(ros_context):
+    made = []
+
+    def make(localizer=None, **parameters):
+        made.append(Bench(ros_context, localizer or FakeLocalizer(), **parameters))
+        return made[-1]
+
+    yield make
+    for b in made:
+        b.close()
+
+
+def lock(b, start_s=1.0):
+    for k in range(3):
+        fix = b.send(start_s + 0.1 * k)
+    b.spin_until(lambda: b.got["~/pose"])
+    return fix
+
+
+def test_no_fix_until_locked_then_fix_and_pose(bench):
+    b = bench()
+    fix = b.send(1.0)
+    assert fix.status.status == NavSatStatus.STATUS_NO_FIX
+    assert np.isnan([fix.latitude, fix.longitude, fix.altitude]).all()
+    assert fix.position_covariance_type == NavSatFix.COVARIANCE_TYPE_UNKNOWN
+    assert not b.got["~/pose"]
+    assert not b.got["~/odometry"]
+
+    b.send(1.1)
+    fix = b.send(1.2)
+    b.spin_until(lambda: b.got["~/pose"])
+    pose = b.got["~/pose"][-1]
+    expected = T_MAP_ODOM @ Pose2(1.2, 0.0, 0.0)
+    assert (pose.pose.pose.position.x, pose.pose.pose.position.y) == pytest.approx((expected.x, expected.y))
+    assert pose.header.frame_id == "map"
+    assert (pose.header.stamp.sec, pose.header.stamp.nanosec) == (1, 200_000_000)
+    full = pose.pose.covariance.reshape(6, 6)
+    assert full[np.ix_((0, 1, 5), (0, 1, 5))] == pytest.approx(COVARIANCE)
+    assert full[2, 2] == full[3, 3] == full[4, 4] == UNKNOWN_VARIANCE
+
+    assert fix.status.status == NavSatStatus.STATUS_FIX
+    assert fix.header.frame_id == "base_link"
+    assert b.localizer.area.plane.to_enu(fix.latitude, fix.longitude) == pytest.approx([expected.x, expected.y], abs=1e-3)
+    assert np.isnan(fix.altitude)
+    assert fix.position_covariance.reshape(3, 3)[:2, :2] == pytest.approx(COVARIANCE[:2, :2])
+    assert fix.position_covariance_type == NavSatFix.COVARIANCE_TYPE_KNOWN
+
+
+def test_odometry_in_the_map_at_odometrys_rate(bench):
+    b = bench()
+    lock(b)
+    before = len(b.got["~/odometry"])
+    for k in range(20):
+        b.odom.publish(odometry_message(2.0 + 0.02 * k, x=1.2, yaw=0.01 * k))
+    b.spin_until(lambda: len(b.got["~/odometry"]) >= before + 20)
+    last = b.got["~/odometry"][-1]
+    assert (last.header.frame_id, last.child_frame_id) == ("map", "base_link")
+    expected = T_MAP_ODOM @ Pose2(1.2, 0.0, 0.19)
+    assert (last.pose.pose.position.x, last.pose.pose.position.y) == pytest.approx((expected.x, expected.y))
+    assert last.twist.twist.linear.x == 3.0
+
+
+def test_uncertainty_grows_with_the_distance_since_the_last_cloud(bench):
+    b = bench()
+    lock(b)
+    before = len(b.got["~/odometry"])
+    b.odom.publish(odometry_message(2.0, x=101.2))
+    b.spin_until(lambda: len(b.got["~/odometry"]) > before)
+    assert b.got["~/odometry"][-1].pose.covariance[0] == pytest.approx(COVARIANCE[0, 0] + 3.0**2, rel=1e-3)
+
+
+def test_map_tile_and_hypotheses(bench):
+    b = bench()
+    b.send(1.0)
+    b.spin_until(lambda: b.got["~/map"] and b.got["~/tile"] and b.got["~/hypotheses"])
+    raster = b.localizer.raster
+    grid = b.got["~/map"][0]
+    assert np.count_nonzero(np.array(grid.data) == 100) == np.count_nonzero(raster.building >= 0) > 0
+    # The tile's pixel (0, 0) is the farthest forward and left: the last column and the last row of a grid that starts behind, right.
+    tile = b.got["~/tile"][0]
+    assert tile.header.frame_id == "base_link"
+    assert np.flatnonzero(np.array(tile.data)).tolist() == [96 * 96 - 1]
+    assert (tile.info.origin.position.x, tile.info.origin.position.y) == (-48.0, -48.0)
+    assert b.got["~/hypotheses"][0].poses[0].position.y == 2.0
+
+
+NAN = np.full((10, 3), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "reason"),
+    [
+        ({"frame_id": "velodyne"}, "'velodyne'"),
+        ({"frame_id": ""}, "cloud_frames"),
+        ({"points": NAN}, "NaN"),
+        ({"points": np.zeros((0, 3))}, "empty"),
+        ({"names": "xyw"}, "no field z"),
+    ],
+)
+def test_a_bad_cloud_is_skipped_with_its_reason_and_the_next_one_counts(bench, cloud, reason):
+    b = bench()
+    fix = b.send(1.0, **cloud)
+    assert fix.status.status == NavSatStatus.STATUS_NO_FIX
+    _, values = b.diagnosis()
+    assert (values["clouds skipped"], values["clouds"]) == ("1", "1")
+    assert reason in values["last skip"]
+    lock(b, 2.0)
+
+
+def test_truncated_cloud_is_skipped(bench):
+    b = bench()
+    message = cloud_message(1.0)
+    message.width = 1000
+    b.odom.publish(odometry_message(1.0))
+    b.points.publish(message)
+    b.spin_until(lambda: b.got["~/fix"])
+    assert "truncated" in b.diagnosis()[1]["last skip"]
+
+
+def test_sensor_frame_goes_through_the_extrinsic(bench):
+    b = bench(sensor_frame="lidar", extrinsic=[1.0, 2.0, 3.0, 0.0, 0.0, np.pi / 2])
+    b.send(1.0, points=[[1.0, 0.0, 0.0]], frame_id="lidar")
+    b.send(1.1, points=[[1.0, 0.0, 0.0]])
+    moved, same = b.localizer.clouds
+    assert moved.points == pytest.approx(np.array([[1.0, 3.0, 3.0]]), abs=1e-6)
+    assert moved.frame_id == "base_link"
+    assert same.points == pytest.approx(np.array([[1.0, 0.0, 0.0]]))
+
+
+def test_odometry_that_stops(bench):
+    b = bench()
+    lock(b)
+    b.send(9.0, odometry=False)
+    assert "no odometry" in b.diagnosis()[1]["last skip"]
+
+
+def test_cloud_waits_for_odometry_that_is_under_way(bench):
+    b = bench(odometry_wait_s=5.0)
+    b.points.publish(cloud_message(1.0))
+    b.spin_until(lambda: not b.node._worker._cloud and b.node._worker._cloud_s == 1.0)
+    assert not b.localizer.clouds
+    b.odom.publish(odometry_message(1.0))
+    b.spin_until(lambda: b.got["~/fix"])
+    assert b.diagnosis()[1]["clouds skipped"] == "0"
+
+
+@pytest.mark.parametrize(("field", "value"), [("x", np.nan), ("x", np.inf), ("quaternion", 0.0)])
+def test_bad_odometry_is_refused_with_its_reason(bench, field, value):
+    b = bench()
+    message = odometry_message(1.0)
+    if field == "x":
+        message.pose.pose.position.x = value
+    else:
+        message.pose.pose.orientation.w = value
+    b.odom.publish(message)
+    b.send(1.0)
+    _, values = b.diagnosis()
+    assert values["odometry refused"] == "1"
+    assert "odometry has a" in values["last refusal"]
+    assert len(b.localizer.odometry) == 1
+
+
+def test_odometry_is_never_blocked_and_only_the_newest_cloud_waits(bench):
+    b = bench(FakeLocalizer())
+    lock(b)
+    free = threading.Event()
+    started = threading.Event()
+    answer = b.localizer.add_cloud
+
+    def slow(cloud, single_scan=False):
+        started.set()
+        assert free.wait(20.0)
+        return answer(cloud)
+
+    b.localizer.add_cloud = slow
+    before = len(b.got["~/odometry"])
+    b.odom.publish(odometry_message(5.0))
+    b.points.publish(cloud_message(2.0))
+    b.spin_until(started.is_set)
+    for stamp_s, dropped in ((2.1, 0), (2.2, 1), (2.3, 2)):
+        b.points.publish(cloud_message(stamp_s))
+        b.spin_until(lambda n=dropped: b.node._worker._cloud is not None and b.node._worker.dropped == n)
+    for k in range(10):
+        b.odom.publish(odometry_message(5.1 + k))
+    b.spin_until(lambda: len(b.got["~/odometry"]) >= before + 11)  # while the scan is still worked on
+    free.set()
+    b.spin_until(lambda: len(b.localizer.clouds) == 5)
+    assert [round(c.stamp_s, 3) for c in b.localizer.clouds[3:]] == [2.0, 2.3]
+    assert b.diagnosis()[1]["clouds dropped because busy"] == "2"
+
+
+def test_a_restarted_bag_starts_afresh(bench):
+    b = bench()
+    lock(b, 100.0)
+    fix = b.send(1.0)
+    assert b.localizer.resets == ["time went back by 99.2 s"]
+    assert fix.status.status == NavSatStatus.STATUS_NO_FIX
+
+
+def test_relocalize(bench):
+    b = bench()
+    lock(b)
+    assert b.relocalize.wait_for_service(10.0)
+    answer = b.relocalize.call_async(Trigger.Request())
+    b.spin_until(answer.done)
+    assert answer.result().success
+    b.spin_until(lambda: b.localizer.resets)
+    assert b.send(2.0).status.status == NavSatStatus.STATUS_NO_FIX
+
+
+def test_a_bug_in_the_localizer_does_not_end_the_node(bench):
+    b = bench()
+    answer = b.localizer.add_cloud
+    b.localizer.add_cloud = lambda cloud: 1 / 0
+    b.odom.publish(odometry_message(1.0))
+    b.points.publish(cloud_message(1.0))
+    b.spin_until(lambda: b.node._worker._cloud_s == 1.0)
+    b.localizer.add_cloud = answer
+    lock(b, 2.0)
+
+
+def test_diagnostics_say_what_is_going_on(bench):
+    b = bench()
+    lock(b)
+    status, values = b.diagnosis()
+    assert (status.level, values["state"]) == (DiagnosticStatus.OK, "locked")
+    assert b.localizer.area.content_hash[:12] in values["area"]
+
+
+def test_namespace(bench):
+    b = bench(namespace="/car")
+    lock(b)
+    assert b.node.get_fully_qualified_name() == "/car/urban_map_loc"
+
+
+def test_parameters_reach_the_localizer(bench):
+    b = bench(**{"fusion.lock_distance_m": 12.5, "cloud.building_labels": [50, 51]})
+    _, _, config = b.loaded[0]
+    assert config.fusion.lock_distance_m == 12.5
+    assert config.cloud.building_labels == (50, 51)
+    b.node.get_parameter("use_sim_time")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("fusion.lok_distance_m", 1.0, "did you mean fusion.lock_distance_m"),
+        ("fusion.lock_distance_m", 2, "write it like 8.0"),
+        ("fusion.lock_distance_m", -2.0, "outside"),
+        ("cloud.kind", "magic", "choose one of"),
+    ],
+)
+def test_wrong_parameters_are_refused_in_one_line(ros_context, name, value, message):
+    with pytest.raises(UrbanMapLocError, match=message) as refused:
+        Bench(ros_context, FakeLocalizer(), **{name: value})
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_are_not_named_or_not_there(ros_context):
+    def load(area, model, config):
+        raise ModelError("m is of another area; train one for this area")
+
+    node = LocalizerNode(load, context=ros_context)
+    with pytest.raises(UrbanMapLocError, match="parameter area is not set"):
+        node.start()
+    node.set_parameters([Parameter("area", value="a"), Parameter("model", value="m")])
+    with pytest.raises(UrbanMapLocError, match="another area"):
+        node.start()
+    node.close()
+
+
+def test_managed_by_hand(bench):
+    b = bench(start=False)
+    b.node.trigger_configure()
+    b.spin_until(lambda: b.points.get_subscription_count())
+    b.odom.publish(odometry_message(1.0))
+    b.points.publish(cloud_message(1.0))
+    b.node.trigger_activate()
+    lock(b, 2.0)
+    b.node.trigger_deactivate()
+    b.node.trigger_activate()
+    lock(b, 3.0)
+    b.node.trigger_deactivate()
+    b.node.trigger_cleanup()
+    b.node.trigger_configure()
+    assert len(b.loaded) == 2
+
+
+def test_configuration_error_is_one_of_ours():
+    assert issubclass(ConfigurationError, UrbanMapLocError)
