@@ -1,0 +1,79 @@
+"""`urban_map_loc simulate`: a drive with a simulated sensor."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+HELP = "simulate a lidar and odometry along a route"
+SENSOR_NAMES = ("hdl64", "hdl32", "vlp16")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0.0):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value >= 0.0):
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `simulate`."""
+    parser.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `area build`")
+    parser.add_argument("--route", type=Path, required=True, metavar="ROUTE.csv", help="poses over time, or RobotCar's ins.csv")
+    parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="bag folder to write")
+    parser.add_argument("--sensor", choices=SENSOR_NAMES, default="hdl64", help="lidar (default %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=0, help="of the world, the noise and the odometry (default %(default)s)")
+    parser.add_argument("--rate", type=_positive, metavar="HZ", help="scans per second (default 10)")
+    parser.add_argument("--start", type=_not_negative, metavar="S", help="seconds after the route's start (default: its longest stretch inside)")
+    parser.add_argument("--duration", type=_positive, metavar="S", help="seconds to drive at most")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Simulate the drive and say what is in the bag.
+
+    Raises:
+        AreaError: the area file is missing or damaged.
+        BagError: the route is missing, damaged or does not pass through the area.
+        OutputError: the bag cannot be written.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from urban_map_loc.area.geopackage import read_area
+    from urban_map_loc.geometry.trajectory import Trajectory
+    from urban_map_loc.simulation.drive import simulate
+
+    area = read_area(args.area)
+    route = Trajectory.read_csv(args.route)
+    columns = (TextColumn("scans"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("scans", total=None)
+        drive = simulate(
+            area,
+            route,
+            args.out,
+            args.sensor,
+            args.seed,
+            rate_hz=args.rate,
+            start_s=args.start,
+            duration_s=args.duration,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(
+        f"{args.out}: {drive.clouds} clouds of {drive.mean_points:.0f} points, {drive.length_m:.0f} m in {drive.duration_s:.1f} s, with odometry and truth"
+    )

@@ -1,0 +1,182 @@
+"""A drive along a route with a simulated lidar and odometry, as a bag with its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely import LineString
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.bags.writer import BagWriter
+from urban_map_loc.config import SimulationConfig
+from urban_map_loc.errors import BagError, ConfigurationError
+from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
+from urban_map_loc.geometry.trajectory import Trajectory
+from urban_map_loc.simulation.lidar import SENSORS, Lidar
+from urban_map_loc.simulation.traffic import Traffic
+from urban_map_loc.simulation.world import build_world
+
+NEAR_ROAD_M = 25.0
+NEAR_BUILDING_M = 60.0
+BRIDGED_S = 5.0  # shorter absences from the area do not end a stretch
+LONGEST_GAP_S = 2.0  # between two poses of one stretch
+SHORTEST_STRETCH_S = 2.0
+FIRST_STAMP_S = 1.0  # ROS takes 0 for an unset stamp
+
+
+@dataclass(frozen=True)
+class DriveSummary:
+    """What a simulated drive holds: clouds, distance [m], time [s] and the mean number of points a cloud."""
+
+    clouds: int
+    length_m: float
+    duration_s: float
+    mean_points: float
+
+
+def simulate(
+    area: AreaMap,
+    route: Trajectory,
+    out: Path,
+    sensor: str,
+    seed: int,
+    *,
+    rate_hz: float | None = None,
+    start_s: float | None = None,
+    duration_s: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    config: SimulationConfig | None = None,
+) -> DriveSummary:
+    """Drive the route's longest stretch inside the area, or the stretch at `start_s`, and write a bag.
+
+    Args:
+        area: map of the world.
+        route: the car's poses.
+        out: bag to write, with truth.csv.
+        sensor: a key of `SENSORS`.
+        seed: of the world beside the map, the noise and the odometry: the same seed gives the same bag.
+        rate_hz: scans per second; the configuration's unless given.
+        start_s: time after the route's first pose at which to start [s].
+        duration_s: how long to drive at most [s].
+        progress: called with scans done and scans in all.
+        config: the configuration; defaults unless given.
+
+    Raises:
+        BagError: the route does not pass through the area (at that time).
+        ConfigurationError: an unknown sensor.
+        OutputError: `out` cannot be written.
+    """
+    if sensor not in SENSORS:
+        raise ConfigurationError(f"sensor {sensor!r} is unknown; choose one of {', '.join(SENSORS)}")
+    config = config or SimulationConfig()
+    rate_hz = config.rate_hz if rate_hz is None else rate_hz
+    route = _stretch(area, route, start_s, duration_s)
+    poses = route.poses(area.plane)
+    line = _line(poses)
+    world_seed, traffic_seed, odometry_seed, scan_seed = np.random.SeedSequence(seed).spawn(4)
+    world = build_world(area, line, config, np.random.default_rng(world_seed))
+    traffic = Traffic(route.time_s, poses, _drives_left(area, poses), config, np.random.default_rng(traffic_seed))
+    lidar = Lidar(world, SENSORS[sensor], config)
+    times = np.arange(route.time_s[0], route.time_s[-1], 1.0 / config.odometry_rate_hz)
+    truth = route.at(times, area.plane)
+    odometry = drifting(truth, config, np.random.default_rng(odometry_seed))
+    velocity = np.gradient(np.unwrap(odometry[:, 2]), times), np.gradient(_arc(odometry), times)
+    stamps = np.arange(route.time_s[0], route.time_s[-1], 1.0 / rate_hz)
+    offset = max(0.0, FIRST_STAMP_S - float(times[0]))
+    points, k = 0, 0
+    with BagWriter(out) as bag:
+        for number, (stamp, pose) in enumerate(zip(stamps, route.at(stamps, area.plane), strict=True)):
+            while k < len(times) and times[k] <= stamp:
+                bag.write_odometry(times[k] + offset, Pose2.from_array(odometry[k]), velocity=(velocity[1][k], velocity[0][k]))
+                k += 1
+            noise = np.random.default_rng((*scan_seed.generate_state(4).tolist(), number))
+            scan = lidar.scan(Pose2.from_array(pose), noise, traffic.at(float(stamp)))
+            bag.write_cloud(stamp + offset, scan.points)
+            points += len(scan.points)
+            if progress is not None:
+                progress(number + 1, len(stamps))
+        bag.write_truth(Trajectory.from_poses(times + offset, truth, area.plane))
+    return DriveSummary(len(stamps), float(line.length), float(times[-1] - times[0]), points / len(stamps))
+
+
+def stretches(area: AreaMap, route: Trajectory) -> list[tuple[int, int]]:
+    """First and last + 1 pose of each part of the route inside the area: in its bounds, near a road and near a building."""
+    positions = route.poses(area.plane)[:, :2]
+    west, south, east, north = area.bounds
+    inside = (positions[:, 0] >= west) & (positions[:, 0] <= east) & (positions[:, 1] >= south) & (positions[:, 1] <= north)
+    points = shapely.points(positions)
+    for things, reach in ((area.roads, NEAR_ROAD_M), (area.buildings, NEAR_BUILDING_M)):
+        near = np.zeros(len(points), dtype=bool)
+        near[shapely.STRtree(things).query(points, predicate="dwithin", distance=reach)[0]] = True
+        inside &= near
+    parts: list[list[int]] = []
+    for index in np.flatnonzero(inside):
+        gap = route.time_s[index] - route.time_s[parts[-1][1] - 1] if parts else np.inf
+        consecutive = bool(parts) and parts[-1][1] == index
+        if gap <= (LONGEST_GAP_S if consecutive else BRIDGED_S):
+            parts[-1][1] = int(index) + 1
+        else:
+            parts.append([int(index), int(index) + 1])
+    return [(a, b) for a, b in parts if route.time_s[b - 1] - route.time_s[a] >= SHORTEST_STRETCH_S]
+
+
+def _stretch(area: AreaMap, route: Trajectory, start_s: float | None, duration_s: float | None) -> Trajectory:
+    """The poses to drive."""
+    begin = -np.inf if start_s is None else route.time_s[0] + start_s
+    arc = _arc(route.poses(area.plane))
+    parts = [(max(a, int(np.searchsorted(route.time_s, begin))), b) for a, b in stretches(area, route)]
+    parts = [(a, b) for a, b in parts if b - a >= 2 and route.time_s[b - 1] - route.time_s[a] >= SHORTEST_STRETCH_S]
+    if not parts:
+        when = "" if start_s is None else f" after {start_s:.0f} s"
+        raise BagError(f"the route does not pass through the area{when}; give a route inside the area's roads and buildings")
+    first, last = parts[0] if start_s is not None else max(parts, key=lambda part: arc[part[1] - 1] - arc[part[0]])
+    if duration_s is not None:
+        last = max(first + 2, min(last, int(np.searchsorted(route.time_s, route.time_s[first] + duration_s)) + 1))
+    part = slice(first, last)
+    return Trajectory(route.time_s[part], route.lat_deg[part], route.lon_deg[part], route.yaw_enu_rad[part])
+
+
+def drifting(truth: NDArray[np.float64], config: SimulationConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Odometry poses `(N, 3)` from the origin for true poses `(N, 3)`: a wrong scale, a constant and a random heading drift."""
+    scale = 1.0 + rng.normal(0.0, config.odometry_scale)
+    drift = rng.normal(0.0, config.odometry_drift_rad_m)
+    yaw = np.unwrap(truth[:, 2])
+    step = np.diff(truth[:, :2], axis=0)
+    length = np.hypot(step[:, 0], step[:, 1])
+    middle = 0.5 * (yaw[:-1] + yaw[1:])
+    forward = scale * (np.cos(middle) * step[:, 0] + np.sin(middle) * step[:, 1])
+    left = scale * (np.cos(middle) * step[:, 1] - np.sin(middle) * step[:, 0])
+    turn = np.diff(yaw) + drift * length + config.odometry_walk_rad * np.sqrt(length) * rng.standard_normal(len(length))
+    heading = np.concatenate([[0.0], np.cumsum(turn)])
+    half = 0.5 * (heading[:-1] + heading[1:])
+    x = np.cumsum(np.cos(half) * forward - np.sin(half) * left)
+    y = np.cumsum(np.sin(half) * forward + np.cos(half) * left)
+    return np.column_stack([np.concatenate([[0.0], x]), np.concatenate([[0.0], y]), wrap_angle(heading)])
+
+
+def _arc(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance driven `(N,)` [m]."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(poses[:, :2], axis=0).T))])
+
+
+def _line(poses: NDArray[np.float64]) -> LineString:
+    """The route as a line, also where the car stands still all the time."""
+    line = LineString(poses[:, :2])
+    return line if line.length > 0.0 else LineString([poses[0, :2], poses[0, :2] + [0.01, 0.0]])
+
+
+def _drives_left(area: AreaMap, poses: NDArray[np.float64]) -> bool:
+    """Whether the car keeps to the left of the roads' middles, as in Britain."""
+    points = shapely.points(poses[::20, :2])
+    roads = shapely.STRtree(area.roads)
+    nearest = area.roads[roads.nearest(points)]
+    foot = shapely.get_coordinates(shapely.line_interpolate_point(nearest, shapely.line_locate_point(nearest, points)))
+    towards = foot - poses[::20, :2]
+    left_of_car = np.cos(poses[::20, 2]) * towards[:, 1] - np.sin(poses[::20, 2]) * towards[:, 0]
+    near = np.hypot(towards[:, 0], towards[:, 1]) < 6.0
+    return bool(near.any() and np.median(left_of_car[near]) < 0.0)
