@@ -1,1 +1,1 @@
-""""""
+"""The other systems that this one is compared with."""
