@@ -35,13 +35,15 @@ def write_area(area: AreaMap, path: Path) -> None:
         "attribution": ATTRIBUTION,
     }
     with final_file(path) as temporary:
-        _write_layer(temporary, "buildings", "Polygon", area.buildings_wgs84, {"osm_id": area.building_ids, "height_m": area.building_heights})
+        columns = {"osm_id": area.building_ids, "height_m": area.building_heights}
+        _write_layer(temporary, "buildings", "Polygon", area.buildings_wgs84, columns)
         _write_layer(temporary, "roads", "LineString", area.roads_wgs84, {"highway": area.road_classes})
         with closing(sqlite3.connect(temporary)) as database, database:
             database.execute("CREATE TABLE metadata (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)")
             database.executemany("INSERT INTO metadata VALUES (?, ?)", metadata.items())
             database.execute(
-                "INSERT INTO gpkg_contents (table_name, data_type, identifier, description) VALUES ('metadata', 'attributes', 'metadata', ?)",
+                "INSERT INTO gpkg_contents (table_name, data_type, identifier, description) "
+                "VALUES ('metadata', 'attributes', 'metadata', ?)",
                 (ATTRIBUTION,),
             )
 

@@ -62,7 +62,8 @@ def read_osm(path: Path) -> AreaMap:
         raise AreaError(f"{path} holds no drivable road; export an area with streets")
     west, south, east, north = data.bounds or tuple(shapely.total_bounds(np.array(polygons + roads, dtype=object)))
     datum = GeoPoint(round((south + north) / 2.0, DIGITS), round((west + east) / 2.0, DIGITS))
-    return AreaMap(datum, _objects(polygons), np.array(heights), _objects(ids), _objects(roads), _objects(classes), f"OpenStreetMap file {path.name}")
+    source = f"OpenStreetMap file {path.name}"
+    return AreaMap(datum, _objects(polygons), np.array(heights), _objects(ids), _objects(roads), _objects(classes), source)
 
 
 def _objects(values: list[object]) -> NDArray[np.object_]:
@@ -85,14 +86,14 @@ def _load(path: Path) -> _OsmData:
         if box is not None and box.valid():
             data.bounds = (box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat)
         for item in processor:
-            if item.is_node():
+            if isinstance(item, osmium.osm.Node):
                 if item.location.valid():
                     data.nodes[item.id] = (round(item.location.lon, DIGITS), round(item.location.lat, DIGITS))
-            elif item.is_way():
+            elif isinstance(item, osmium.osm.Way):
                 data.ways[item.id] = [node.ref for node in item.nodes]
                 if "building" in item.tags or "highway" in item.tags:
                     data.tags[item.id] = dict(item.tags)
-            elif item.is_relation() and item.tags.get("type") == "multipolygon":
+            elif isinstance(item, osmium.osm.Relation) and item.tags.get("type") == "multipolygon":
                 members = [(member.ref, member.role) for member in item.members if member.type == "w"]
                 data.multipolygons.append((item.id, dict(item.tags), members))
     except RuntimeError as error:

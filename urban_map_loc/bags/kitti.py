@@ -46,7 +46,8 @@ def convert_kitti(source: Path, out: Path) -> int:
     truth = Trajectory.read_csv(source / "truth.csv")
     if not len(ranges) == len(times) == len(odometry) == len(truth):
         raise BagError(
-            f"{source}: {len(ranges)} ranges, {len(times)} times, {len(odometry)} odometry and {len(truth)} truth rows differ; copy it again"
+            f"{source}: {len(ranges)} ranges, {len(times)} times, {len(odometry)} odometry and {len(truth)} truth rows differ; "
+            "copy it again"
         )
     with BagWriter(out) as bag:
         for time_s, frame, pose in zip(times, ranges, odometry, strict=True):

@@ -98,7 +98,8 @@ class BagReader:
         """
         for topic, kind in ((POINTS_TOPIC, CLOUD_TYPE), (ODOMETRY_TOPIC, ODOMETRY_TYPE)):
             if self.topics.get(topic) != kind:
-                raise BagError(f"{self.path} has no {topic} of type {kind}, only {', '.join(sorted(self.topics))}; record it with both topics")
+                known = ", ".join(sorted(self.topics))
+                raise BagError(f"{self.path} has no {topic} of type {kind}, only {known}; record it with both topics")
         if not 0.0 <= start_s <= self.duration_s:
             raise BagError(f"{self.path} lasts {self.duration_s:.1f} s, a start at {start_s:.1f} s is outside; start earlier")
         for _, topic, kind, data in self._messages((POINTS_TOPIC, ODOMETRY_TOPIC), start_s):

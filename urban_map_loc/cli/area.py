@@ -33,7 +33,8 @@ def run(args: argparse.Namespace) -> None:
         write_area(area, args.out)
     west, south, east, north = area.bounds
     courtyards = sum(len(polygon.interiors) for polygon in area.buildings)
+    roads_km = sum(road.length for road in area.roads) / 1000.0
     print(
-        f"{args.out}: {len(area.buildings)} buildings ({courtyards} courtyards), {sum(road.length for road in area.roads) / 1000.0:.1f} km of "
-        f"drivable roads, {(east - west) / 1000.0:.2f} x {(north - south) / 1000.0:.2f} km, datum {area.datum.lat_deg:.7f}, {area.datum.lon_deg:.7f}"
+        f"{args.out}: {len(area.buildings)} buildings ({courtyards} courtyards), {roads_km:.1f} km of drivable roads, "
+        f"{(east - west) / 1000.0:.2f} x {(north - south) / 1000.0:.2f} km, datum {area.datum.lat_deg:.7f}, {area.datum.lon_deg:.7f}"
     )

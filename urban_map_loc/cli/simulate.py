@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sensor", choices=SENSOR_NAMES, default="hdl64", help="lidar (default %(default)s)")
     parser.add_argument("--seed", type=_seed, default=0, help="of the world, the noise and the odometry (default %(default)s)")
     parser.add_argument("--rate", type=_positive, metavar="HZ", help="scans per second (default 10)")
-    parser.add_argument("--start", type=_not_negative, metavar="S", help="seconds after the route's start (default: its longest stretch inside)")
+    parser.add_argument("--start", type=_not_negative, metavar="S", help="seconds after the route's start (default: longest stretch)")
     parser.add_argument("--duration", type=_positive, metavar="S", help="seconds to drive at most")
 
 
@@ -75,5 +75,6 @@ def run(args: argparse.Namespace) -> None:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(
-        f"{args.out}: {drive.clouds} clouds of {drive.mean_points:.0f} points, {drive.length_m:.0f} m in {drive.duration_s:.1f} s, with odometry and truth"
+        f"{args.out}: {drive.clouds} clouds of {drive.mean_points:.0f} points, {drive.length_m:.0f} m in {drive.duration_s:.1f} s, "
+        "with odometry and truth"
     )

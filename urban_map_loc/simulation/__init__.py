@@ -1,1 +1,1 @@
-""""""
+"""Drives that never happened: a generated town, a lidar among extruded buildings, a noisy odometry."""

@@ -21,9 +21,10 @@ from urban_map_loc.simulation.lidar import SENSORS, Lidar
 from urban_map_loc.simulation.traffic import Traffic
 from urban_map_loc.simulation.world import build_world
 
+EDGE_M = 2.0  # the outermost roads may be driven
 NEAR_ROAD_M = 25.0
 NEAR_BUILDING_M = 60.0
-BRIDGED_S = 5.0  # shorter absences from the area do not end a stretch
+BRIDGED_S = 10.0  # shorter absences from the area do not end a stretch
 LONGEST_GAP_S = 2.0  # between two poses of one stretch
 SHORTEST_STRETCH_S = 2.0
 FIRST_STAMP_S = 1.0  # ROS takes 0 for an unset stamp
@@ -105,9 +106,12 @@ def simulate(
 
 
 def stretches(area: AreaMap, route: Trajectory) -> list[tuple[int, int]]:
-    """First and last + 1 pose of each part of the route inside the area: in its bounds, near a road and near a building."""
+    """First and last + 1 pose of each part of the route inside the area: in its roads' bounds, near a road and near a building.
+
+    The roads' bounds, because buildings reach over the edge of what was exported, beyond which others are missing.
+    """
     positions = route.poses(area.plane)[:, :2]
-    west, south, east, north = area.bounds
+    west, south, east, north = shapely.total_bounds(area.roads) + np.array([-1.0, -1.0, 1.0, 1.0]) * EDGE_M
     inside = (positions[:, 0] >= west) & (positions[:, 0] <= east) & (positions[:, 1] >= south) & (positions[:, 1] <= north)
     points = shapely.points(positions)
     for things, reach in ((area.roads, NEAR_ROAD_M), (area.buildings, NEAR_BUILDING_M)):

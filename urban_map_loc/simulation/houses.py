@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import shapely
 from shapely import Polygon, affinity
 
 SMALLEST_BLOCK_M2 = 500.0
+Lot = Callable[[], tuple[float, Polygon, str, int]]  # width [m], footprint (x along the street, y inward), kind, levels
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ def fill_block(block: Polygon, rng: np.random.Generator) -> list[Building]:
     return kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))][1](block, rng)
 
 
-def _along_sides(block: Polygon, rng: np.random.Generator, lot: Callable[[], tuple[float, Polygon, str, int]], skip: float) -> list[Building]:
+def _along_sides(block: Polygon, rng: np.random.Generator, lot: Lot, skip: float) -> list[Building]:
     """Walk around a block and set one building a lot; `lot` gives its width, its footprint (x along, y inward) and tags."""
     ground = block.buffer(1.6)  # the sides are straightened by up to 1.5 m
     corners = shapely.get_coordinates(shapely.orient_polygons(block.simplify(1.5)).exterior)
     buildings: list[Building] = []
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
+    for start, end in pairwise(corners):
         length = float(np.hypot(*(end - start)))
         angle = float(np.arctan2(end[1] - start[1], end[0] - start[0]))
         along = float(rng.uniform(0.0, 6.0))
@@ -51,7 +53,8 @@ def _along_sides(block: Polygon, rng: np.random.Generator, lot: Callable[[], tup
             width, shape, kind, levels = lot()
             if along + width > length:
                 break
-            placed = affinity.translate(affinity.rotate(affinity.translate(shape, along), angle, origin=(0.0, 0.0), use_radians=True), *start)
+            turned = affinity.rotate(affinity.translate(shape, along), angle, origin=(0.0, 0.0), use_radians=True)
+            placed = affinity.translate(turned, *start)
             free = all(placed.intersection(other.footprint).area < 0.01 for other in buildings)
             if free and rng.random() > skip and ground.contains(placed):
                 buildings.append(Building(placed, kind, levels))
@@ -68,7 +71,8 @@ def _house(rng: np.random.Generator, x: float, setback: float, width: float, dep
     body = _rectangle(x, setback, width, depth)
     form = rng.random()
     if form < 0.35:
-        wing = _rectangle(x + (0.0 if rng.random() < 0.5 else width * 0.55), setback + depth - 0.5, width * 0.45, float(rng.uniform(3.0, 7.0)))
+        side = 0.0 if rng.random() < 0.5 else width * 0.55
+        wing = _rectangle(x + side, setback + depth - 0.5, width * 0.45, float(rng.uniform(3.0, 7.0)))
         return shapely.union_all([body, wing])
     if form < 0.6:
         porch = _rectangle(x + float(rng.uniform(0.1, 0.5)) * width, setback - 1.4, width * 0.35, 1.9)

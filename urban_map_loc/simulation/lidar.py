@@ -94,8 +94,8 @@ class Lidar:
             first = near < distance
             distance, cosine, label = np.where(first, near, distance), np.where(first, near_cosine, cosine), np.where(first, VEHICLE, label)
         chance = rng.random((2, len(rays)))
-        leaf, leaf_cosine, _ = self._cast(self._leaves, rays)
-        leaf = leaf + rng.exponential(BEHIND_LEAF_M, len(rays))
+        crown, leaf_cosine, _ = self._cast(self._leaves, rays)
+        leaf = crown + rng.exponential(BEHIND_LEAF_M, len(rays))
         stopped = (leaf < distance) & (chance[0] >= self._config.leaf_gaps)
         distance = np.where(stopped, leaf, distance)
         cosine, label = np.where(stopped, np.maximum(leaf_cosine, 0.5), cosine), np.where(stopped, VEGETATION, label)

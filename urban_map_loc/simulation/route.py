@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -42,7 +43,7 @@ def _graph(area: AreaMap) -> dict[Vertex, set[Vertex]]:
     graph: dict[Vertex, set[Vertex]] = defaultdict(set)
     for road in area.roads:
         vertices = [(round(x * 100.0), round(y * 100.0)) for x, y in shapely.get_coordinates(road)]
-        for a, b in zip(vertices[:-1], vertices[1:], strict=True):
+        for a, b in pairwise(vertices):
             if a != b:
                 graph[a].add(b)
                 graph[b].add(a)

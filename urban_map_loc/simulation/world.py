@@ -110,7 +110,8 @@ def _roadside(
     chance = rng.random((count, 3))
     parked = places.beside(0.0, chance[:, 0] < config.parked_cars)
     parked[:, 2] += rng.normal(0.0, 0.03, len(parked))
-    car_sizes = rng.normal([4.4, 1.8, 1.5], [0.3, 0.06, 0.1], (len(parked), 3)) * np.where(rng.random((len(parked), 1)) < 0.1, [1.2, 1.1, 1.5], 1.0)
+    vans = np.where(rng.random((len(parked), 1)) < 0.1, [1.2, 1.1, 1.5], 1.0)
+    car_sizes = rng.normal([4.4, 1.8, 1.5], [0.3, 0.06, 0.1], (len(parked), 3)) * vans
     keep = free(parked, car_sizes, CAR_FROM_ROADS_M)
     parked, car_sizes = parked[keep], car_sizes[keep]
 
@@ -121,7 +122,7 @@ def _roadside(
     trunks, trunk_sizes = trunks[keep], trunk_sizes[keep]
 
     hedges = places.beside(HEDGE_BEHIND_KERB_M, chance[:, 2] < config.hedges)
-    hedge_sizes = np.column_stack([rng.uniform(3.0, PLACE_M, len(hedges)), rng.uniform(0.3, 1.0, len(hedges)), rng.uniform(0.8, 2.2, len(hedges))])
+    hedge_sizes = rng.uniform([3.0, 0.3, 0.8], [PLACE_M, 1.0, 2.2], (len(hedges), 3))
     keep = free(hedges, hedge_sizes, CAR_FROM_ROADS_M)
     crowns = [
         tree(x, y, float(rng.uniform(1.2, 2.8)), float(trunk[2]), float(trunk[2] + rng.uniform(2.5, 6.0)))

@@ -1,0 +1,121 @@
+"""Area files: what is written is what is read, and damage is noticed."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+import shapely
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.geopackage import read_area, write_area
+from urban_map_loc.errors import AreaError, OutputError
+from urban_map_loc.geometry.geodesy import GeoPoint
+
+
+def objects(*values):
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+@pytest.fixture
+def area():
+    yard = shapely.Polygon([(8, 50), (8.001, 50), (8.001, 50.001), (8, 50.001)], [[(8.0002, 50.0002), (8.0004, 50.0002), (8.0004, 50.0004)]])
+    return AreaMap(
+        GeoPoint(50.0005, 8.0005),
+        objects(yard, shapely.box(8.002, 50, 8.0021234, 50.0017654)),
+        np.array([12.5, np.nan]),
+        objects("relation/1", "way/2"),
+        objects(shapely.LineString([(8, 50.002), (8.003, 50.0021)])),
+        objects("residential"),
+        "test é",
+    )
+
+
+def test_round_trip_is_exact(area, tmp_path):
+    write_area(area, tmp_path / "a.gpkg")
+    back = read_area(tmp_path / "a.gpkg")
+    assert back.content_hash == area.content_hash
+    assert back.datum == area.datum
+    assert back.source == area.source
+    assert shapely.equals_identical(back.buildings_wgs84, area.buildings_wgs84).all()
+    assert shapely.equals_identical(back.roads_wgs84, area.roads_wgs84).all()
+    np.testing.assert_array_equal(back.building_heights, area.building_heights)
+    assert list(back.building_ids) == ["relation/1", "way/2"]
+    assert list(back.road_classes) == ["residential"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gpkg"]
+
+
+def test_metadata_table_is_registered_with_attribution(area, tmp_path):
+    write_area(area, tmp_path / "a.gpkg")
+    with sqlite3.connect(tmp_path / "a.gpkg") as database:
+        contents = dict(database.execute("SELECT table_name, data_type FROM gpkg_contents"))
+        metadata = dict(database.execute("SELECT key, value FROM metadata"))
+    assert contents == {"buildings": "features", "roads": "features", "metadata": "attributes"}
+    assert metadata["attribution"] == "© OpenStreetMap contributors, ODbL"
+    assert metadata["datum_lat_deg"] == "50.0005000"
+
+
+def test_an_older_file_is_replaced(area, tmp_path):
+    path = tmp_path / "a.gpkg"
+    path.write_text("old")
+    write_area(area, path)
+    assert read_area(path).content_hash == area.content_hash
+
+
+def test_edited_file_is_refused(area, tmp_path):
+    path = tmp_path / "a.gpkg"
+    write_area(area, path)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE metadata SET value = '50.0006000' WHERE key = 'datum_lat_deg'")
+    with pytest.raises(AreaError, match="edited or is damaged"):
+        read_area(path)
+
+
+def test_newer_format_is_refused(area, tmp_path):
+    path = tmp_path / "a.gpkg"
+    write_area(area, path)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE metadata SET value = '99' WHERE key = 'format_version'")
+    with pytest.raises(AreaError, match="format 99"):
+        read_area(path)
+
+
+def test_missing_layer(area, tmp_path):
+    path = tmp_path / "a.gpkg"
+    write_area(area, path)
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE roads")
+    with pytest.raises(AreaError, match="roads"):
+        read_area(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + bytes(100)])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "a.gpkg"
+    path.write_bytes(content)
+    with pytest.raises(AreaError, match="no area file or is damaged"):
+        read_area(path)
+
+
+def test_truncated_file_is_refused(area, tmp_path):
+    path = tmp_path / "a.gpkg"
+    write_area(area, path)
+    path.write_bytes(path.read_bytes()[:30_000])
+    with pytest.raises(AreaError, match=r"a\.gpkg"):
+        read_area(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(AreaError, match="does not exist"):
+        read_area(tmp_path / "a.gpkg")
+
+
+def test_unwritable_output_leaves_nothing(area, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="choose another place"):
+        write_area(area, tmp_path / "file" / "a.gpkg")
+    (tmp_path / "folder.gpkg").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        write_area(area, tmp_path / "folder.gpkg")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.gpkg"]
