@@ -19,14 +19,14 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.config import RasterConfig, TileConfig
+from urban_map_loc.config import TileConfig
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.ros import node as node_module
 from urban_map_loc.ros import qos
 from urban_map_loc.ros.node import LocalizerNode
+from urban_map_loc.tile.grid import TileGrid
 
 node_module.DIAGNOSTICS_PERIOD_S = 0.05  # tests wait for the next status many times
 
@@ -48,8 +48,7 @@ class FakeLocalizer:
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.area = one_block()
-        self.raster = BuildingRaster.from_area(self.area, RasterConfig())
-        self.tile_config = TileConfig()
+        self.grid = TileGrid(TileConfig())
         self.delay_s = delay_s
         self.resets: list[str] = []
         self.clouds: list = []

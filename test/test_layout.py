@@ -37,7 +37,10 @@ MAY_IMPORT = {
     "baselines": {"bags", "training", *ROBOT},
     "cli": {"training", "simulation", "bags", "evaluation", "baselines", "ros", *ROBOT},
 }
-ROS = ("rclpy", "sensor_msgs", "nav_msgs", "geometry_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rosgraph_msgs", "tf2_ros", "builtin_interfaces")
+ROS = (
+    "rclpy", "sensor_msgs", "nav_msgs", "geometry_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rosgraph_msgs", "tf2_ros",
+    "builtin_interfaces", "lifecycle_msgs",
+)  # fmt: skip
 PICKLES = ("pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle")
 
 

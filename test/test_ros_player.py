@@ -142,10 +142,10 @@ def test_recorder_tells_states_poses_and_latency(ros_context):
     spin_until(lambda: fix.get_subscription_count() and pose.get_subscription_count() and points.get_subscription_count())
     plane = LocalTangentPlane(GeoPoint(51.76, -1.26))
     estimate = PoseEstimate(Pose2(3.0, 4.0, 0.5), COVARIANCE, 0.9)
-    for stamp_s, found in ((1.0, None), (1.1, estimate), (1.2, None)):
+    for count, (stamp_s, found) in enumerate(((1.0, None), (1.1, estimate), (1.2, None)), start=1):
         header = Header(stamp=time_of(stamp_s))
         points.publish(cloud_message(stamp_s))
-        spin_until(lambda n=round((stamp_s - 0.9) * 10): recorder.clouds == n)
+        spin_until(lambda n=count: recorder.clouds == n)
         if found is not None:
             pose.publish(conversions.pose_with_covariance(header, found))
         fix.publish(conversions.fix(header, plane, found))

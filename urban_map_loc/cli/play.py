@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
         if args.wait is not None:
             lonely = player.wait_for_subscribers((POINTS_TOPIC, ODOMETRY_TOPIC), args.wait)
             if lonely:
-                raise ConfigurationError(f"nobody subscribes to {', '.join(lonely)} after {args.wait:g} s; start localizer_node or wait longer")
+                topics = ", ".join(lonely)
+                raise ConfigurationError(f"nobody subscribes to {topics} after {args.wait:g} s; start localizer_node or wait longer")
         with Progress() as bar:
             task = bar.add_task(f"playing {args.bag.name}", total=bag.duration_s)
             played = player.play(bag.raw(), args.rate, lambda done_s: bar.update(task, completed=done_s))

@@ -17,7 +17,6 @@ from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.config import TileConfig
 from urban_map_loc.geometry.geodesy import LocalTangentPlane
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw, yaw_of_quaternion
 from urban_map_loc.localization.result import PoseEstimate
@@ -119,9 +118,8 @@ def transform(header: Header, child_frame: str, T_parent_child: Pose2) -> Transf
     return message
 
 
-def tile_grid(header: Header, tile: NDArray[np.uint8], config: TileConfig) -> OccupancyGrid:
+def tile_grid(header: Header, tile: NDArray[np.uint8], grid: TileGrid) -> OccupancyGrid:
     """`~/tile`: what MapNet saw, `(S, S)`, about the car; the header is in the base frame."""
-    grid = TileGrid(config)
     points = grid.centres(*np.nonzero(tile))
     cells = np.floor((points + grid.half_m) / grid.resolution_m).astype(np.int64)
     occupied = np.zeros((grid.size_px, grid.size_px), dtype=bool)

@@ -38,17 +38,13 @@ def _serve(argv: list[str] | None, load: LoadLocalizer | None) -> int:
     import rclpy
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
+    from urban_map_loc.localization.localizer import Localizer
     from urban_map_loc.ros.node import LocalizerNode
-
-    if load is None:
-        from urban_map_loc.localization.localizer import Localizer
-
-        load = Localizer.load
 
     rclpy.init(args=argv)
     node = None
     try:
-        node = LocalizerNode(load)
+        node = LocalizerNode(load or Localizer.load)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         if node.settings.autostart:
@@ -72,3 +68,7 @@ def _serve(argv: list[str] | None, load: LoadLocalizer | None) -> int:
 def main() -> NoReturn:
     """Entry point."""
     sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

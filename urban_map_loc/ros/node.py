@@ -17,6 +17,7 @@ from sensor_msgs.msg import NavSatFix, PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.errors import ConfigurationError, UrbanMapLocError
 from urban_map_loc.localization.result import LocalizationResult
@@ -68,6 +69,7 @@ class LocalizerNode(LifecycleNode):
                 if not getattr(self.settings, name):
                     raise ConfigurationError(f"parameter {name} is not set; give the file, for example `--ros-args -p {name}:=FILE`")
             self._localizer = self._load(Path(self.settings.area), Path(self.settings.model), self.tuning)
+            self._raster = BuildingRaster.from_area(self._localizer.area, self.tuning.raster)
             self._open_topics(self._localizer)
             # Made here for its checks: a wrong extrinsic is found now, not when the first cloud comes.
             self._worker = self._new_worker(self._localizer)
@@ -88,7 +90,7 @@ class LocalizerNode(LifecycleNode):
         answer = super().on_activate(state)
         self._worker = self._worker or self._new_worker(self._localizer)
         self._worker.start()
-        self._map.publish(conversions.building_grid(self._header(self.settings.map_frame), self._localizer.raster))
+        self._map.publish(conversions.building_grid(self._header(self.settings.map_frame), self._raster))
         return answer
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -220,7 +222,7 @@ class LocalizerNode(LifecycleNode):
             self._pose.publish(conversions.pose_with_covariance(in_map, result.estimate))
         self._hypotheses.publish(conversions.pose_array(in_map, result.hypotheses))
         if result.tile is not None:
-            self._tile.publish(conversions.tile_grid(in_base, result.tile, localizer.tile_config))
+            self._tile.publish(conversions.tile_grid(in_base, result.tile, localizer.grid))
         # Last: whoever sees a scan's fix has its pose as well.
         self._fix.publish(conversions.fix(in_base, localizer.area.plane, result.estimate))
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import struct
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 
 import numpy as np
+import rclpy
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import NavSatFix, NavSatStatus, PointCloud2
 
 from urban_map_loc.geometry.pose2 import Pose2, yaw_of_quaternion
@@ -46,6 +52,11 @@ class Recorder(Node):
         """Clouds seen on `points` so far."""
         return len(self._sent)
 
+    @property
+    def fixes(self) -> int:
+        """Clouds answered on `~/fix` so far."""
+        return len(self._fixes)
+
     def results(self) -> list[tuple[LocalizationResult, float]]:
         """One result a fix, in order of stamps, with its latency [ms]: from the cloud's coming by to the fix's."""
         out: list[tuple[LocalizationResult, float]] = []
@@ -70,6 +81,25 @@ class Recorder(Node):
 
     def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
         self._poses[_nanoseconds(message)] = message
+
+
+@contextmanager
+def recording(localizer: str = "/urban_map_loc") -> Iterator[Recorder]:
+    """A recorder that listens in a thread and a context of its own while the block runs."""
+    context = rclpy.Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    recorder = Recorder(context, localizer)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(recorder)
+    thread = threading.Thread(target=executor.spin, name="recorder", daemon=True)
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        executor.shutdown()
+        thread.join(5.0)
+        recorder.destroy_node()
+        rclpy.try_shutdown(context=context)
 
 
 def _nanoseconds(message: NavSatFix | PoseWithCovarianceStamped) -> StampNs:
