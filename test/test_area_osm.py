@@ -112,7 +112,8 @@ def test_outer_ring_in_pieces_of_any_direction(tmp_path):
 
 
 def test_unclosed_and_tiny_ways_are_left_out_with_a_warning_that_names_them(tmp_path, caplog):
-    ways = way(1, square(1, 1), building="yes") + way(2, square(4, 4)[:-1], building="yes") + way(3, [(1, 1), (2, 2), (1, 1)], building="yes")
+    outlines = [square(1, 1), square(4, 4)[:-1], [(1, 1), (2, 2), (1, 1)]]
+    ways = "".join(way(number, outline, building="yes") for number, outline in enumerate(outlines, start=1))
     with caplog.at_level(logging.WARNING):
         area = read(tmp_path, document(ways + STREET))
     assert list(area.building_ids) == ["way/1"]

@@ -21,7 +21,7 @@ from urban_map_loc.simulation.lidar import SENSORS, Lidar
 from urban_map_loc.simulation.traffic import Traffic
 from urban_map_loc.simulation.world import build_world
 
-EDGE_M = 2.0  # the outermost roads may be driven
+EDGE_M = 10.0  # half of a wide road: the outermost ones may be driven
 NEAR_ROAD_M = 25.0
 NEAR_BUILDING_M = 60.0
 BRIDGED_S = 10.0  # shorter absences from the area do not end a stretch

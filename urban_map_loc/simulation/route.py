@@ -15,7 +15,7 @@ from urban_map_loc.errors import AreaError
 from urban_map_loc.geometry.trajectory import Trajectory
 
 STEP_M = 0.5  # between samples of the path
-CORNER_M = 3.0  # standard deviation of the smoothing that rounds corners
+CORNER_M = 5.0  # standard deviation of the smoothing that rounds corners
 LANE_M = 1.7  # right of the road's middle
 TOP_SPEED_M_S = 9.5
 SLOWEST_M_S = 1.5
@@ -94,7 +94,7 @@ def _lane(walk: NDArray[np.float64]) -> NDArray[np.float64]:
     tangent = np.gradient(smooth, axis=0)
     tangent /= np.hypot(tangent[:, :1], tangent[:, 1:])
     lane = smooth + LANE_M * np.column_stack([tangent[:, 1], -tangent[:, 0]])
-    return np.asarray(gaussian_filter1d(lane, CORNER_M / STEP_M, axis=0, mode="nearest"))
+    return np.asarray(gaussian_filter1d(lane, LANE_M / STEP_M, axis=0, mode="nearest"))
 
 
 def _timed(path: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

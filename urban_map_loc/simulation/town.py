@@ -22,6 +22,7 @@ TOWN_CENTRE = GeoPoint(54.5, 6.0)  # in the North Sea: nobody takes it for a rea
 COLUMNS, ROWS = 8, 7  # junctions east-west and north-south
 SPACING_M = (60.0, 115.0)  # between neighbouring streets
 JITTER_M = 13.0  # of junctions
+JUNCTION_M = 10.0  # around a junction there is no building: cars cut corners
 OUTER_LOTS_M = 32.0  # depth of the lots outside the outermost streets
 REMOVED_STREETS = 0.14  # share of inner streets left out: larger and T-shaped blocks
 HALF_WIDTH_M = {"secondary": 8.0, "tertiary": 6.5, "residential": 5.2, "living_street": 4.2}
@@ -44,7 +45,8 @@ def write_town(path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     junctions, streets = _streets(rng)
     land = _land(junctions, [street.line for street in streets])
-    kerbs = shapely.union_all([street.line.buffer(HALF_WIDTH_M[street.kind]) for street in streets])
+    corners = shapely.buffer(shapely.points(junctions), JUNCTION_M)
+    kerbs = shapely.union_all([*corners, *(street.line.buffer(HALF_WIDTH_M[street.kind]) for street in streets)])
     blocks = [part for piece in land for part in shapely.get_parts(piece.difference(kerbs)) if part.geom_type == "Polygon"]
     buildings = [building for block in blocks for building in fill_block(block, rng)]
     document = _Document(LocalTangentPlane(TOWN_CENTRE))

@@ -1,0 +1,173 @@
+"""Whole simulated drives on a tiny area."""
+
+import numpy as np
+import pytest
+import shapely
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
+from urban_map_loc.cli import simulate as command
+from urban_map_loc.config import SimulationConfig
+from urban_map_loc.errors import BagError, ConfigurationError
+from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
+from urban_map_loc.geometry.pose2 import wrap_angle
+from urban_map_loc.geometry.trajectory import Trajectory
+from urban_map_loc.simulation.drive import drifting, simulate, stretches
+from urban_map_loc.simulation.lidar import SENSORS
+from urban_map_loc.simulation.traffic import Traffic
+from urban_map_loc.simulation.world import build_world
+
+PLANE = LocalTangentPlane(GeoPoint(50.0, 8.0))
+PERFECT = SimulationConfig(odometry_scale=0.0, odometry_drift_rad_m=0.0, odometry_walk_rad=0.0)
+
+
+def geographic(shape):
+    def to_degrees(points):
+        return PLANE.to_geodetic(points)[:, ::-1]
+
+    return shapely.transform(shape, to_degrees)
+
+
+def objects(*values):
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+@pytest.fixture(scope="module")
+def area():
+    """A street of 200 m along x with houses on both sides."""
+    houses = [shapely.box(x, y, x + 10, y + 9) for x in range(-100, 100, 25) for y in (8, -17)]
+    street = shapely.LineString([(-100, 0), (100, 0)])
+    return AreaMap(
+        PLANE.datum,
+        objects(*[geographic(h) for h in houses]),
+        np.full(len(houses), np.nan),
+        objects(*[f"way/{k}" for k in range(len(houses))]),
+        objects(geographic(street)),
+        objects("residential"),
+    )
+
+
+def straight(first_m=-90.0, last_m=90.0, speed=10.0, start_s=0.0):
+    time_s = np.arange(0.0, (last_m - first_m) / speed, 0.1)
+    poses = np.column_stack([first_m + speed * time_s, np.full_like(time_s, -1.5), np.zeros_like(time_s)])
+    return Trajectory.from_poses(time_s + start_s, poses, PLANE)
+
+
+def test_bag_of_a_drive(area, tmp_path):
+    seen = []
+    drive = simulate(
+        area, straight(), tmp_path / "bag", "vlp16", 0, rate_hz=2.0, start_s=5.0, duration_s=3.0, progress=lambda *p: seen.append(p)
+    )
+    reader = BagReader(tmp_path / "bag")
+    records = list(reader.records())
+    clouds = [r for r in records if isinstance(r, CloudRecord)]
+    poses = [r for r in records if isinstance(r, OdometryRecord)]
+    truth = reader.truth()
+    assert drive.clouds == len(clouds) == 6
+    assert seen[-1] == (6, 6)
+    assert 20 * 6 < len(poses) < 155
+    assert truth is not None
+    np.testing.assert_allclose(truth.at(clouds[0].stamp_s, area.plane), [[-40.0, -1.5, 0.0]], atol=1e-3)
+    assert poses[0].T_odom_base.as_array() == pytest.approx([0.0, 0.0, 0.0])
+    assert poses[-1].T_odom_base.x == pytest.approx(10.0 * (poses[-1].stamp_s - poses[0].stamp_s), rel=0.05)
+    assert min(r.stamp_s for r in records) >= 1.0  # ROS takes 0 for an unset stamp
+    assert [f.name for f in clouds[0].message.fields] == ["x", "y", "z"]
+    assert clouds[0].message.width > 5000
+
+
+def test_same_seed_same_messages(area, tmp_path):
+    raw = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        simulate(area, straight(), tmp_path / name, "vlp16", seed, rate_hz=2.0, duration_s=1.5)
+        raw[name] = list(BagReader(tmp_path / name).raw())
+    assert raw["a"] == raw["b"]
+    assert raw["a"] != raw["c"]
+
+
+def test_only_the_part_inside(area):
+    route = straight(-400.0, 400.0)
+    ((first, last),) = stretches(area, route)
+    x = route.poses(PLANE)[:, 0]
+    assert x[first] == pytest.approx(-110.0, abs=1.5)
+    assert x[last - 1] == pytest.approx(110.0, abs=1.5)
+
+
+def test_longest_stretch_or_the_one_asked_for(area):
+    out, back, again = straight(-80.0, 0.0), straight(-300.0, -290.0, start_s=50.0), straight(-90.0, 90.0, start_s=100.0)
+    columns = ("time_s", "lat_deg", "lon_deg", "yaw_enu_rad")
+    route = Trajectory(*(np.concatenate([getattr(part, name) for part in (out, back, again)]) for name in columns))
+    assert [round(float(route.time_s[a])) for a, _ in stretches(area, route)] == [0, 100]
+
+
+def test_routes_elsewhere_are_refused(area, tmp_path):
+    with pytest.raises(BagError, match="does not pass through the area;"):
+        simulate(area, straight(1000.0, 1200.0), tmp_path / "bag", "vlp16", 0)
+    with pytest.raises(BagError, match="after 500 s"):
+        simulate(area, straight(), tmp_path / "bag", "vlp16", 0, start_s=500.0)
+    assert not (tmp_path / "bag").exists()
+
+
+def test_unknown_sensor(area, tmp_path):
+    with pytest.raises(ConfigurationError, match="hdl64"):
+        simulate(area, straight(), tmp_path / "bag", "radar", 0)
+    assert set(command.SENSOR_NAMES) == set(SENSORS)
+
+
+def test_a_standing_car_inside_a_building(area, tmp_path):
+    time_s = np.arange(0.0, 3.0, 0.1)
+    route = Trajectory.from_poses(time_s, np.tile([-95.0, 9.0, 0.0], (len(time_s), 1)), PLANE)
+    drive = simulate(area, route, tmp_path / "bag", "vlp16", 0, rate_hz=1.0)
+    assert drive.clouds == 3
+    assert drive.mean_points > 1000
+
+
+def test_perfect_odometry_is_the_truth_from_its_first_pose():
+    t = np.linspace(0.0, 6.0, 200)
+    truth = np.column_stack([10.0 * np.cos(t), 10.0 * np.sin(t), wrap_angle(t + np.pi / 2.0)])
+    odometry = drifting(truth, PERFECT, np.random.default_rng(0))
+    np.testing.assert_allclose(np.hypot(*odometry[-1, :2]), np.hypot(*(truth[-1, :2] - truth[0, :2])), rtol=1e-3)
+    np.testing.assert_allclose(wrap_angle(odometry[:, 2] - truth[:, 2] + np.pi / 2.0), 0.0, atol=1e-9)
+
+
+def test_odometry_errors_have_the_configured_size():
+    truth = np.column_stack([np.linspace(0.0, 400.0, 4000), np.zeros(4000), np.zeros(4000)])
+    ends = np.array([drifting(truth, SimulationConfig(), np.random.default_rng(seed))[-1] for seed in range(60)])
+    assert np.std(ends[:, 2]) == pytest.approx(np.hypot(0.0003 * 400.0, 0.001 * 20.0), rel=0.3)
+    assert np.std(np.hypot(ends[:, 0], ends[:, 1])) == pytest.approx(4.0, rel=0.35)
+    standing = drifting(np.zeros((100, 3)), SimulationConfig(), np.random.default_rng(0))
+    np.testing.assert_array_equal(standing, 0.0)
+
+
+def test_the_way_of_the_car_is_free(area):
+    line = shapely.LineString([(-90.0, -1.5), (90.0, -1.5)])
+    world = build_world(area, line, SimulationConfig(parked_cars=1.0, trees=1.0, hedges=1.0), np.random.default_rng(0))
+    for mesh in (world.buildings, world.things):
+        low = mesh.vertices[mesh.vertices[:, 2] < 1.0]
+        assert len(low) > 50
+        assert shapely.distance(shapely.points(low[:, :2]), line).min() > 1.7
+
+
+def test_world_of_a_route_through_a_building(area):
+    line = shapely.LineString([(-80.0, 12.0), (80.0, 12.0)])
+    world = build_world(area, line, SimulationConfig(), np.random.default_rng(0))
+    assert shapely.distance(shapely.points(world.buildings.vertices[:, :2]), line).min() > 1.7
+
+
+def test_traffic_keeps_off_the_car():
+    time_s = np.arange(0.0, 60.0, 0.5)
+    poses = np.column_stack([8.0 * time_s, np.zeros_like(time_s), np.zeros_like(time_s)])
+    seen = 0
+    for left in (True, False):
+        traffic = Traffic(time_s, poses, left, SimulationConfig(), np.random.default_rng(0))
+        for t in time_s:
+            corners = traffic.at(float(t)).vertices
+            if not len(corners):
+                continue
+            seen += 1
+            local = corners[:, :2] - [8.0 * t, 0.0]
+            assert not ((np.abs(local[:, 0]) < 2.4) & (np.abs(local[:, 1]) < 0.9)).any()
+            oncoming = np.abs(local[:, 1]) > 1.3
+            assert (np.sign(local[oncoming, 1]) == (-1.0 if left else 1.0)).all()
+    assert seen > 100
