@@ -48,6 +48,7 @@ class BagReader:
     Attributes:
         path: the bag's folder.
         topics: message type of each topic.
+        cloud_count: messages on /points.
         start_s: bag time of the first message [s].
         duration_s: from there to the last message [s].
 
@@ -64,6 +65,7 @@ class BagReader:
             self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
             if reader.message_count == 0:
                 raise BagError(f"{path} holds no message; record or simulate it again")
+            self.cloud_count = sum(c.msgcount for c in reader.connections if c.topic == POINTS_TOPIC)
             self.start_s = reader.start_time / 1e9
             self.duration_s = reader.duration / 1e9
 

@@ -22,7 +22,7 @@ class CellsCriterion(nn.Module):
         """Mean loss of features `(N, F)` at poses `(N, 3)` [m, rad] in cells `(N,)`."""
         smoothing = self.config.label_smoothing
         offset, bin_logits, residual = head.conditional(feature, cells)
-        true_offset = (poses[:, :2] - head.centres[cells]) / head.size_m
+        true_offset = (poses[:, :2] - head.cells[cells]) / head.size_m
         heading_bin, true_residual = head.heading_bin(poses[:, 2])
         error = (offset - true_offset).abs().sum(dim=1) + (residual.gather(1, heading_bin[:, None])[:, 0] - true_residual).abs()
         loss: Tensor = (
@@ -44,7 +44,8 @@ class PoseCriterion(nn.Module):
     def forward(self, head: RegressionHead, feature: Tensor, poses: Tensor, cells: Tensor) -> Tensor:
         """Mean loss of features `(N, F)` at poses `(N, 3)` [m, rad]; cells are not used."""
         translation, rotation = head(feature)
-        true_translation = (poses[:, :2] - head.centre) / head.scale
+        mean, deviation = head.statistics
+        true_translation = (poses[:, :2] - mean) / deviation
         true_rotation = torch.stack([torch.cos(poses[:, 2]), torch.sin(poses[:, 2])], dim=1)
         translation_error = (translation - true_translation).abs().sum(dim=1).mean()
         rotation_error = (rotation - true_rotation).abs().sum(dim=1).mean()

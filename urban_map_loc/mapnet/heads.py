@@ -20,13 +20,13 @@ class CellsHead(nn.Module):
     learned embedding, so that the head grows with the number of cells by two vectors each.
     """
 
-    centres: Tensor
+    cells: Tensor
 
     def __init__(self, config: MapNetConfig, cells: FloatArray) -> None:
         super().__init__()
         self.size_m = config.cell_size_m
         self.bins = config.heading_bins
-        self.register_buffer("centres", torch.as_tensor(cells, dtype=torch.float32))
+        self.register_buffer("cells", torch.as_tensor(cells, dtype=torch.float32))
         self.logits = nn.Linear(config.feature_size, len(cells))
         self.gate = nn.Embedding(len(cells), config.gate_size)
         nn.init.normal_(self.gate.weight, 1.0, 0.5)
@@ -52,11 +52,11 @@ class CellsHead(nn.Module):
     def hypotheses(self, feature: Tensor, count: int) -> Hypotheses:
         """The `count` best cells for one feature `(1, F)`, each with its best heading."""
         log_probability = torch.log_softmax(self.logits(feature)[0].float(), dim=0)
-        best = torch.topk(log_probability, min(count, len(self.centres)))
+        best = torch.topk(log_probability, min(count, len(self.cells)))
         offset, bin_logits, residual = self.conditional(feature.expand(len(best.indices), -1), best.indices)
         chosen = bin_logits.argmax(dim=1)
         position = chosen + residual.gather(1, chosen[:, None])[:, 0]
-        centres = self.centres[best.indices]
+        centres = self.cells[best.indices]
         poses = torch.cat([centres + offset * self.size_m, (position * (2.0 * math.pi / self.bins))[:, None]], dim=1).double()
         array = poses.cpu().numpy()
         array[:, 2] = wrap_angle(array[:, 2])
@@ -68,16 +68,19 @@ class CellsHead(nn.Module):
 class RegressionHead(nn.Module):
     """Position and heading directly, as PoseNet and MapNet regress them; normalised by the area's statistics."""
 
-    centre: Tensor
-    scale: Tensor
+    cells: Tensor
 
     def __init__(self, config: MapNetConfig, cells: FloatArray) -> None:
         super().__init__()
         self.reach_m = config.regression_reach_m
-        self.register_buffer("centre", torch.as_tensor(cells.mean(axis=0), dtype=torch.float32))
-        self.register_buffer("scale", torch.as_tensor(cells.std(axis=0) + config.cell_size_m, dtype=torch.float32))
+        self.register_buffer("cells", torch.as_tensor(cells, dtype=torch.float32))
         self.translation = nn.Linear(config.feature_size, 2)
         self.rotation = nn.Linear(config.feature_size, 2)
+
+    @property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation `(2,)` [m] of the drivable area, by which positions are normalised."""
+        return self.cells.mean(dim=0), self.cells.std(dim=0) + 1.0
 
     def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised position `(N, 2)` and (cos, sin) of yaw `(N, 2)`, not normalised to length 1."""
@@ -87,7 +90,8 @@ class RegressionHead(nn.Module):
     def hypotheses(self, feature: Tensor, count: int) -> Hypotheses:
         """The one pose of one feature `(1, F)`, whatever `count`."""
         translation, rotation = self(feature)
-        position = (translation * self.scale + self.centre)[0].double().cpu().numpy()
+        mean, deviation = self.statistics
+        position = (translation * deviation + mean)[0].double().cpu().numpy()
         cos_sin = rotation[0].double().cpu().numpy()
         pose = np.array([[*position, math.atan2(cos_sin[1], cos_sin[0])]])
         region = np.concatenate([position - self.reach_m, position + self.reach_m])[None]

@@ -37,5 +37,4 @@ class MapNet(nn.Module):
     @torch.inference_mode()
     def hypotheses(self, tile: NDArray[np.uint8], count: int) -> Hypotheses:
         """The `count` most probable poses for one tile `(S, S)`."""
-        device = self.head.centres.device if isinstance(self.head, CellsHead) else self.head.centre.device
-        return self.head.hypotheses(self.feature(torch.from_numpy(tile)[None].to(device)), count)
+        return self.head.hypotheses(self.feature(torch.from_numpy(tile)[None].to(self.head.cells.device)), count)

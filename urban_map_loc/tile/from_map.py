@@ -96,12 +96,14 @@ def _render(
         np.random.seed(seeds[i] & 0x7FFFFFFF)
         salt = seeds[i] & 0xFFFF
         yaw = poses[i, 2]
-        hidden = np.zeros(rays, dtype=np.bool_)
+        # Vehicles hide what is behind them from a few metres on, garden trees from further away.
+        visible = np.full(rays, reach[i])
         for _ in range(np.random.randint(0, int(hidden_max) + 1)):
             width = int(np.random.random() * hidden_rad / (2.0 * math.pi) * rays)
             first = np.random.randint(0, rays)
+            beyond = np.random.random() * reach[i]
             for k in range(width):
-                hidden[(first + k) % rays] = True
+                visible[(first + k) % rays] = min(visible[(first + k) % rays], beyond)
         # Clutter comes in runs as hedges and fences do: a walk that now and then starts an obstacle at some range.
         obstacle, obstacle_left = 0.0, 0
         for r in range(rays):
@@ -113,15 +115,16 @@ def _render(
             elif np.random.random() < clutter / 12.0:
                 obstacle_left = np.random.randint(2, 24)
                 obstacle = 3.0 + np.random.random() * 30.0
-            if hidden[r] or np.random.random() < dropout:
+            if np.random.random() < dropout:
                 continue
-            distance_m, index = _trace(distance, building, origin, step, poses[i, 0], poses[i, 1], yaw + bearing, reach[i], missing, salt)
+            limit = visible[r]
+            distance_m, index = _trace(distance, building, origin, step, poses[i, 0], poses[i, 1], yaw + bearing, limit, missing, salt)
             if index >= 0:
                 if bare > 0.0 and _chance(index, salt + 7) < bare:
                     continue  # trees stand before this one: it hides what lies behind, and gives no hits
                 if moved > 0.0:
                     distance_m += moved * 2.0 * (_chance(index, salt + 13) + _chance(index, salt + 29) - 1.0)
-            if obstacle_left > 0 and (index < 0 or obstacle < distance_m) and obstacle < reach[i]:
+            if obstacle_left > 0 and (index < 0 or obstacle < distance_m) and obstacle < limit:
                 distance_m, index = obstacle, 0
             if index < 0:
                 continue

@@ -1,0 +1,57 @@
+"""`urban_map_loc localize`: the node's core over a bag."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from urban_map_loc.config import LocalizerConfig
+
+HELP = "localize a recorded drive, as fast as it goes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `localize`."""
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder with /points and /odom")
+    parser.add_argument("--area", type=Path, required=True, metavar="AREA.gpkg", help="area file")
+    parser.add_argument("--model", type=Path, required=True, metavar="MODEL.safetensors", help="model trained on this area")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write estimates into")
+    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="start so long after the bag's start")
+    parser.add_argument("--seed", type=int, default=LocalizerConfig().seed, metavar="S", help="default %(default)s")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Localize every cloud of the bag and write a RUN folder.
+
+    Raises:
+        AreaError, BagError, ModelError, OutputError: in one line each.
+    """
+    from collections import Counter
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from urban_map_loc.bags.reader import BagReader
+    from urban_map_loc.bags.replay import replay
+    from urban_map_loc.evaluation.run_files import RunWriter
+    from urban_map_loc.localization.localizer import Localizer
+
+    bag = BagReader(args.bag)
+    config = replace(LocalizerConfig(), seed=args.seed)
+    localizer = Localizer.load(args.area, args.model, config)
+    states: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    files = {"bag": args.bag, "area": args.area, "model": args.model}
+    with RunWriter(args.out, localizer.area, config, files=files) as run_folder:
+        run_folder.note(start_s=args.start)
+        answers = replay(bag, localizer, args.start)
+        for result, latency_ms in track(answers, "localizing", bag.cloud_count, console=Console(stderr=True)):
+            run_folder.add(result, latency_ms)
+            states[result.state.value] += 1
+            if result.skipped:
+                skipped[result.reason] += 1
+    shares = ", ".join(f"{state} {count}" for state, count in states.items())
+    print(f"{args.out}: {sum(states.values())} clouds: {shares}; {sum(skipped.values())} skipped")
+    for reason, count in skipped.most_common(3):
+        print(f"  skipped {count}: {reason}")

@@ -1,0 +1,201 @@
+"""Compiled kernels that score poses against the map.
+
+A point set is `points (M, 2)` with the `origins (M, 2)` its rays started from, both in the base frame [m]: zeros for a single
+scan, earlier sensor positions for the recent drive. Rasters are `BuildingRaster`'s; positions are `(e - origin) / step`.
+
+The score of a pose is the mean over points of exp(-(d / sigma)^2 / 2), d the distance to the nearest wall, minus a penalty
+for each ray that has already passed deep through a building at 35, 60 or 80 % of its length.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from urban_map_loc.geometry.pose2 import FloatArray
+
+HitRaster = NDArray[np.float32]
+DeepRaster = NDArray[np.bool_]
+
+
+@njit(cache=True, inline="always")
+def _bilinear(raster: HitRaster, column: float, row: float) -> float:
+    """Value between pixel centres; 0 outside."""
+    c, r = int(math.floor(column)), int(math.floor(row))
+    if c < 0 or r < 0 or r + 1 >= raster.shape[0] or c + 1 >= raster.shape[1]:
+        return 0.0
+    fc, fr = column - c, row - r
+    return (1.0 - fr) * ((1.0 - fc) * raster[r, c] + fc * raster[r, c + 1]) + fr * (
+        (1.0 - fc) * raster[r + 1, c] + fc * raster[r + 1, c + 1]
+    )
+
+
+@njit(cache=True, inline="always")
+def _passes_through(deep: DeepRaster, column0: float, row0: float, column1: float, row1: float) -> bool:
+    for share in (0.35, 0.6, 0.8):
+        c = int(column0 + share * (column1 - column0) + 0.5)
+        r = int(row0 + share * (row1 - row0) + 0.5)
+        if 0 <= c < deep.shape[1] and 0 <= r < deep.shape[0] and deep[r, c]:
+            return True
+    return False
+
+
+@njit(cache=True)
+def score_pose(
+    hit: HitRaster,
+    deep: DeepRaster,
+    corner: FloatArray,
+    step: float,
+    penalty: float,
+    points: FloatArray,
+    origins: FloatArray,
+    east: float,
+    north: float,
+    yaw: float,
+) -> float:
+    """Score of one pose; see the module's docstring."""
+    c, s = math.cos(yaw) / step, math.sin(yaw) / step
+    column, row = (east - corner[0]) / step, (north - corner[1]) / step
+    total = 0.0
+    for i in range(points.shape[0]):
+        x, y = points[i, 0], points[i, 1]
+        column1, row1 = column + c * x - s * y, row + s * x + c * y
+        total += _bilinear(hit, column1, row1)
+        x, y = origins[i, 0], origins[i, 1]
+        if _passes_through(deep, column + c * x - s * y, row + s * x + c * y, column1, row1):
+            total -= penalty
+    return total / max(points.shape[0], 1)
+
+
+@njit(cache=True, parallel=True)
+def score_poses(
+    hit: HitRaster,
+    deep: DeepRaster,
+    corner: FloatArray,
+    step: float,
+    penalty: float,
+    points: FloatArray,
+    origins: FloatArray,
+    poses: FloatArray,
+) -> FloatArray:
+    """Scores `(K,)` of poses `(K, 3)`."""
+    out = np.empty(poses.shape[0])
+    for k in prange(poses.shape[0]):
+        out[k] = score_pose(hit, deep, corner, step, penalty, points, origins, poses[k, 0], poses[k, 1], poses[k, 2])
+    return out
+
+
+@njit(cache=True, parallel=True)
+def coarse_hits(
+    hit: HitRaster, corner: FloatArray, step: float, points: FloatArray, positions: FloatArray, headings: FloatArray
+) -> NDArray[np.float32]:
+    """Mean hit value `(P, H)` of points `(M, 2)` seen from every position `(P, 2)` in every heading `(H,)`, nearest pixel."""
+    rows, columns = hit.shape
+    count = points.shape[0]
+    rotated = np.empty((headings.shape[0], count, 2), dtype=np.float32)
+    for h in range(headings.shape[0]):
+        c, s = math.cos(headings[h]) / step, math.sin(headings[h]) / step
+        for i in range(count):
+            rotated[h, i, 0] = c * points[i, 0] - s * points[i, 1]
+            rotated[h, i, 1] = s * points[i, 0] + c * points[i, 1]
+    out = np.empty((positions.shape[0], headings.shape[0]), dtype=np.float32)
+    for p in prange(positions.shape[0]):
+        column = np.float32((positions[p, 0] - corner[0]) / step + 0.5)
+        row = np.float32((positions[p, 1] - corner[1]) / step + 0.5)
+        for h in range(headings.shape[0]):
+            total = np.float32(0.0)
+            for i in range(count):
+                c1 = int(column + rotated[h, i, 0])
+                r1 = int(row + rotated[h, i, 1])
+                if 0 <= c1 < columns and 0 <= r1 < rows:
+                    total += hit[r1, c1]
+            out[p, h] = total / count
+    return out
+
+
+@njit(cache=True, parallel=True)
+def climb(
+    hit: HitRaster,
+    deep: DeepRaster,
+    corner: FloatArray,
+    step: float,
+    penalty: float,
+    points: FloatArray,
+    origins: FloatArray,
+    poses: FloatArray,
+    first_step_m: float,
+    first_step_rad: float,
+    halvings: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Refine poses `(K, 3)` by pattern search (Hooke and Jeeves 1961): poses `(K, 3)` and scores `(K,)` at a local maximum.
+
+    Six moves a round (along, across, turn, both ways, in the car's own axes: streets are valleys there); the step is halved
+    when none helps.
+    """
+    out = poses.copy()
+    scores = np.empty(poses.shape[0])
+    for k in prange(poses.shape[0]):
+        e, n, yaw = poses[k, 0], poses[k, 1], poses[k, 2]
+        best = score_pose(hit, deep, corner, step, penalty, points, origins, e, n, yaw)
+        metres, radians = first_step_m, first_step_rad
+        rounds = 0
+        halved = 0
+        while halved <= halvings and rounds < 40:
+            rounds += 1
+            improved = False
+            c, s = math.cos(yaw), math.sin(yaw)
+            for axis in range(3):
+                for sign in (-1.0, 1.0):
+                    de, dn, turn = 0.0, 0.0, 0.0
+                    if axis == 0:
+                        de, dn = sign * metres * c, sign * metres * s
+                    elif axis == 1:
+                        de, dn = -sign * metres * s, sign * metres * c
+                    else:
+                        turn = sign * radians
+                    value = score_pose(hit, deep, corner, step, penalty, points, origins, e + de, n + dn, yaw + turn)
+                    if value > best + 1e-9:
+                        best, improved = value, True
+                        e, n, yaw = e + de, n + dn, yaw + turn
+                        break
+            if not improved:
+                metres *= 0.5
+                radians *= 0.5
+                halved += 1
+        out[k, 0], out[k, 1], out[k, 2], scores[k] = e, n, yaw, best
+    return out, scores
+
+
+@njit(cache=True)
+def information(
+    distance: HitRaster, corner: FloatArray, step: float, sigma: float, points: FloatArray, pose: FloatArray
+) -> FloatArray:
+    """Gauss-Newton information `(3, 3)` of east [m], north [m], yaw [rad] from the wall distances at the hits.
+
+    Each hit weighs exp(-(d / sigma)^2 / 2) (Welsch's kernel): hits that no wall explains constrain nothing. In a straight
+    street the walls' normals all point across, and the information along it is near zero.
+    """
+    matrix = np.zeros((3, 3))
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    rows, columns = distance.shape
+    jacobian = np.empty(3)
+    for i in range(points.shape[0]):
+        de, dn = c * points[i, 0] - s * points[i, 1], s * points[i, 0] + c * points[i, 1]
+        column = int((pose[0] + de - corner[0]) / step + 0.5)
+        row = int((pose[1] + dn - corner[1]) / step + 0.5)
+        if column < 2 or row < 2 or column >= columns - 2 or row >= rows - 2:
+            continue
+        d = distance[row, column]
+        weight = math.exp(-0.5 * (d / sigma) ** 2)
+        if weight < 0.05:
+            continue
+        ge = (distance[row, column + 2] - distance[row, column - 2]) / (4.0 * step)
+        gn = (distance[row + 2, column] - distance[row - 2, column]) / (4.0 * step)
+        jacobian[0], jacobian[1], jacobian[2] = ge, gn, gn * de - ge * dn
+        for a in range(3):
+            for b in range(3):
+                matrix[a, b] += weight * jacobian[a] * jacobian[b] / (sigma * sigma)
+    return matrix

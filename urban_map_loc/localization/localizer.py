@@ -1,0 +1,247 @@
+"""Localizer: clouds and odometry in, a pose that can be believed out. The same object serves the node and `localize`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.geopackage import read_area
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
+from urban_map_loc.config import LocalizerConfig
+from urban_map_loc.errors import CloudError
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+from urban_map_loc.localization.finding import Finder
+from urban_map_loc.localization.odometry import OdometryBuffer
+from urban_map_loc.localization.recent_drive import RecentDrive
+from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
+from urban_map_loc.localization.tracking import Tracker
+from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
+from urban_map_loc.tile.grid import TileGrid
+
+
+@dataclass
+class _Timer:
+    """Duration of each stage of one cloud [ms]."""
+
+    started: float = field(default_factory=time.perf_counter)
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+    def stage(self, name: str) -> None:
+        now = time.perf_counter()
+        self.stages_ms[name] = self.stages_ms.get(name, 0.0) + (now - self.started) * 1e3
+        self.started = now
+
+
+class Localizer:
+    """Finds the car in an area with no hint, then tracks it.
+
+    The state is `T_map_odom` (REP-105): a late cloud needs odometry at its own stamp only.
+    """
+
+    def __init__(self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_name: str = "the area") -> None:
+        """Raises ModelError where the model was trained on another area."""
+        model.check_area(area, area_name)
+        self.area, self.model, self.config = area, model, config
+        self.tile_config = model.config.tile
+        self.grid = TileGrid(self.tile_config)
+        self.raster = BuildingRaster.from_area(area, config.raster)
+        self.verifier = Verifier(area, self.raster, config.verification)
+        self.odometry = OdometryBuffer(config.fusion)
+        self.drive = RecentDrive(config.fusion)
+        self.finder = Finder(self.verifier, config.fusion)
+        self.tracker: Tracker | None = None
+        self._state, self._reason = State.INITIALIZING, "no cloud yet"
+        self._searched_s = -np.inf
+        self._warm_up()
+
+    @classmethod
+    def load(cls, area_path: Path, model_path: Path, config: LocalizerConfig) -> Localizer:
+        """From files.
+
+        Raises:
+            AreaError, ModelError: a file is missing, damaged, or the model is of another area.
+        """
+        return cls(read_area(area_path), load_checkpoint(model_path), config, str(area_path))
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def T_map_odom(self) -> Pose2 | None:
+        """The correction of odometry that REP-105 wants published; None unless locked."""
+        return self.tracker.T_map_odom if self.tracker else None
+
+    @property
+    def map_odom_covariance(self) -> NDArray[np.float64]:
+        """Covariance `(3, 3)` of the car's pose in `map`, east [m], north [m], yaw [rad]; infinite unless locked."""
+        return self.tracker.published_covariance if self.tracker else np.diag(np.full(3, np.inf))
+
+    def add_odometry(self, stamp_s: float, T_odom_base: Pose2) -> None:
+        """Take a pose of odometry; a jump in it ends the lock, since the recent drive no longer hangs together."""
+        if not self.odometry.add(stamp_s, T_odom_base):
+            self.reset("odometry jumped")
+
+    def add_cloud(self, cloud: Cloud, single_scan: bool = False) -> LocalizationResult:
+        """Take a cloud in the base frame and answer; bad clouds are skipped with a reason, never raised.
+
+        Args:
+            single_scan: also give the best answer to this cloud alone, whatever the state.
+        """
+        timer = _Timer()
+        # 1. Where odometry was at the cloud's own stamp.
+        T_odom_base = self.odometry.at(cloud.stamp_s)
+        if isinstance(T_odom_base, str):
+            return self.skip(cloud.stamp_s, T_odom_base)
+        # 2. The building points, thinned to one a direction.
+        try:
+            scan = scan_of_cloud(cloud, self.config.cloud, self.tile_config)
+        except CloudError as error:
+            return self._without_walls(cloud.stamp_s, T_odom_base, str(error))
+        timer.stage("extraction")
+        # 3. MapNet's guesses at this tile, checked against the map.
+        tile = self.grid.draw(scan.points)
+        answers = self._search(scan, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
+        if answers:
+            self.finder.propose(answers, T_odom_base)
+        # 4. Hypotheses compete to explain the recent drive; the lock is corrected by it.
+        metres = self.drive.move(T_odom_base)
+        if self.drive.add(T_odom_base, scan.points) or answers:
+            self.finder.judge(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.window_m))
+        estimate = self._track(T_odom_base, metres)
+        timer.stage("fusion")
+        # 5. What may be claimed.
+        self._decide(T_odom_base)
+        if self.tracker and not estimate:
+            estimate = self._estimate(self.tracker.T_map_odom @ T_odom_base)
+        return self._result(
+            cloud.stamp_s,
+            estimate=estimate if self.tracker else None,
+            single_scan=answers[0] if answers and single_scan else None,
+            tile=tile,
+            timing_ms=timer.stages_ms,
+        )
+
+    def skip(self, stamp_s: float, reason: str) -> LocalizationResult:
+        """The result of a cloud that could not be used."""
+        return self._result(stamp_s, reason=reason, skipped=True)
+
+    def reset(self, reason: str) -> None:
+        """Forget the drive and start finding anew; odometry's past stays unless it jumped."""
+        self.drive.clear()
+        self.finder.clear()
+        self._searched_s = -np.inf
+        self._lose(reason)
+
+    def _search_due(self, stamp_s: float) -> bool:
+        fusion = self.config.fusion
+        period = fusion.check_period_s if self.tracker else fusion.search_period_s
+        return abs(stamp_s - self._searched_s) >= period
+
+    def _search(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: _Timer) -> list[PoseEstimate]:
+        """The best answers to one scan alone."""
+        self._searched_s = scan.stamp_s
+        hypotheses = self.model.network.hypotheses(tile, self.config.verification.cells)
+        timer.stage("mapnet")
+        answers = self.verifier.answers(scan.points, hypotheses)
+        timer.stage("verification")
+        return answers
+
+    def _track(self, T_odom_base: Pose2, metres: float) -> PoseEstimate | None:
+        """Predict and correct the locked pose; the estimate at the cloud's stamp."""
+        if not self.tracker:
+            return None
+        self.tracker.predict(T_odom_base, metres)
+        if metres > 0.0:
+            self.tracker.correct(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.tracking_window_m), metres)
+        return self._estimate(self.tracker.T_map_odom @ T_odom_base)
+
+    def _estimate(self, T_map_base: Pose2) -> PoseEstimate:
+        assert self.tracker
+        return PoseEstimate(T_map_base, self.tracker.published_covariance, self.tracker.agreement)
+
+    def _decide(self, T_odom_base: Pose2) -> None:
+        """Lock, keep or lose."""
+        if self.tracker:
+            pose = self.tracker.T_map_odom @ T_odom_base
+            if reason := self.tracker.lost or self._outside(pose) or self._overruled(pose, T_odom_base):
+                self._lose(reason)
+            return
+        fusion, finder = self.config.fusion, self.finder
+        if len(finder.scores) == 0:
+            self._reason = "no hypothesis fits the scans yet"
+            return
+        lead = finder.scores[0] - finder.best_other_place(finder.poses[0])
+        if self.drive.length_m < fusion.lock_distance_m or len(self.drive) < fusion.lock_scans:
+            self._reason = f"only {self.drive.length_m:.0f} m driven, {fusion.lock_distance_m:g} needed before locking"
+        elif finder.scores[0] < fusion.lock_score:
+            self._reason = f"the best place explains the drive by {finder.scores[0]:.2f}, {fusion.lock_score:g} needed"
+        elif lead < self._margin():
+            self._reason = f"two places explain the drive alike (lead {lead:.3f}, {self._margin():.3f} needed)"
+        else:
+            self._lock(Pose2.from_array(finder.poses[0]), T_odom_base)
+            self._reason = f"locked after {self.drive.length_m:.0f} m (agreement {finder.scores[0]:.2f}, lead {lead:.2f})"
+
+    def _margin(self) -> float:
+        """The lead that a lock needs: less after a longer drive, which chance explains less easily."""
+        fusion = self.config.fusion
+        return fusion.lock_margin + fusion.lock_margin_metre / max(self.drive.length_m, 1.0)
+
+    def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
+        """Why another place explains the recent drive clearly better; empty while none does."""
+        if len(self.finder.scores) == 0 or self.drive.length_m < self.config.fusion.lock_distance_m:
+            return ""
+        points, origins = self.drive.points(T_odom_base, self.config.fusion.window_m)
+        own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
+        rival = self.finder.best_other_place(pose.as_array())
+        if rival - own > self._margin():
+            return f"another place explains the recent drive better ({rival:.2f} against {own:.2f})"
+        return ""
+
+    def _outside(self, pose: Pose2) -> str:
+        west, south, east, north = self.area.bounds
+        inside = west <= pose.x <= east and south <= pose.y <= north
+        return "" if inside else "the car has left the area"
+
+    def _lock(self, T_map_base: Pose2, T_odom_base: Pose2) -> None:
+        self.tracker = Tracker(self.verifier, self.config.fusion, T_map_base, T_odom_base)
+        self._state = State.LOCKED
+
+    def _lose(self, reason: str) -> None:
+        if self.tracker:
+            self._state = State.LOST
+        self.tracker = None
+        self._reason = reason
+
+    def _without_walls(self, stamp_s: float, T_odom_base: Pose2, reason: str) -> LocalizationResult:
+        """A scan that sees no building: the car still moves, and the estimate's uncertainty grows."""
+        metres = self.drive.move(T_odom_base)
+        estimate = None
+        if self.tracker:
+            pose = self.tracker.predict(T_odom_base, metres)
+            if lost := self.tracker.lost or self._outside(pose):
+                self._lose(lost)
+            else:
+                estimate = self._estimate(pose)
+        return replace(self.skip(stamp_s, reason), estimate=estimate)
+
+    def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
+        defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores}
+        return LocalizationResult(stamp_s=stamp_s, state=self._state, **(defaults | known))  # type: ignore[arg-type]
+
+    def _warm_up(self) -> None:
+        """Compile and load everything once, so that the first cloud is answered as fast as the rest."""
+        centre = np.zeros((1, 3))
+        points: FloatArray = np.column_stack([np.linspace(5.0, 20.0, 40), np.linspace(-5.0, 5.0, 40)])
+        hypotheses = self.model.network.hypotheses(self.grid.draw(points), self.config.verification.cells)
+        self.verifier.answers(points, hypotheses)
+        self.verifier.refine(points, np.zeros_like(points), centre)
+        self.verifier.information(points, Pose2.identity())

@@ -1,0 +1,60 @@
+"""OdometryBuffer: where odometry was at a stamp."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+
+from urban_map_loc.config import FusionConfig
+from urban_map_loc.geometry.pose2 import Pose2, interpolate
+
+
+class OdometryBuffer:
+    """Recent `T_odom_base`, interpolated at a cloud's stamp."""
+
+    def __init__(self, config: FusionConfig) -> None:
+        self.config = config
+        self._stamps: deque[float] = deque()
+        self._poses: deque[Pose2] = deque()
+
+    def add(self, stamp_s: float, T_odom_base: Pose2) -> bool:
+        """Keep a pose; False where it jumped further than a car can drive since the last one (odometry was reset).
+
+        A message that is not newer than the last is left out: it can only be a repetition or out of order.
+        """
+        if self._stamps and stamp_s <= self._stamps[-1]:
+            return True
+        steady = not self._poses or self._poses[-1].distance_to(T_odom_base) <= self.config.teleport_m
+        if not steady:
+            self.clear()
+        self._stamps.append(stamp_s)
+        self._poses.append(T_odom_base)
+        while self._stamps[-1] - self._stamps[0] > self.config.odometry_buffer_s:
+            self._stamps.popleft()
+            self._poses.popleft()
+        return steady
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._stamps.clear()
+        self._poses.clear()
+
+    @property
+    def newest_s(self) -> float | None:
+        """Stamp of the newest pose [s]."""
+        return self._stamps[-1] if self._stamps else None
+
+    def at(self, stamp_s: float) -> Pose2 | str:
+        """`T_odom_base` at a stamp, or the reason why it is not known."""
+        if not self._stamps:
+            return "no odometry yet; check the topic of odom"
+        limit = self.config.odometry_timeout_s
+        if stamp_s < self._stamps[0] - limit:
+            return f"odometry reaches back {self._stamps[-1] - self._stamps[0]:.1f} s only, the cloud is older; check its stamp"
+        if stamp_s > self._stamps[-1] + limit:
+            return f"the newest odometry is {stamp_s - self._stamps[-1]:.2f} s older than the cloud; has odom stopped?"
+        after = bisect_left(self._stamps, stamp_s)
+        if after == 0 or after == len(self._stamps):
+            return self._poses[0 if after == 0 else -1]
+        start, end = self._stamps[after - 1], self._stamps[after]
+        return interpolate(self._poses[after - 1], self._poses[after], (stamp_s - start) / (end - start))

@@ -1,0 +1,69 @@
+"""RecentDrive: the wall hits of the last metres, carried by odometry; what hypotheses have to explain."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from urban_map_loc.config import FusionConfig
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+
+
+@dataclass(frozen=True, eq=False)
+class _Keyframe:
+    T_odom_base: Pose2
+    points: FloatArray
+    travelled_m: float
+
+
+class RecentDrive:
+    """Keyframes of the last `window_m` metres, at most `window_scans` of them: bounded memory and time."""
+
+    def __init__(self, config: FusionConfig) -> None:
+        self.config = config
+        self._keyframes: deque[_Keyframe] = deque(maxlen=config.window_scans)
+        self._last: Pose2 | None = None
+        self.travelled_m = 0.0
+
+    def move(self, T_odom_base: Pose2) -> float:
+        """Note where the car is; returns the metres driven since the last call."""
+        metres = self._last.distance_to(T_odom_base) if self._last else 0.0
+        self._last = T_odom_base
+        self.travelled_m += metres
+        return metres
+
+    def add(self, T_odom_base: Pose2, points: FloatArray) -> bool:
+        """Keep a scan's hits `(M, 2)` [m, base frame] if the car moved enough since the last kept one; says whether."""
+        if self._keyframes and self.travelled_m - self._keyframes[-1].travelled_m < self.config.keyframe_m:
+            return False
+        thin = points[:: -(-len(points) // self.config.window_rays)]
+        self._keyframes.append(_Keyframe(T_odom_base, thin, self.travelled_m))
+        while self.travelled_m - self._keyframes[0].travelled_m > self.config.window_m:
+            self._keyframes.popleft()
+        return True
+
+    def __len__(self) -> int:
+        return len(self._keyframes)
+
+    @property
+    def length_m(self) -> float:
+        """Metres driven between the first and the last keyframe."""
+        return self._keyframes[-1].travelled_m - self._keyframes[0].travelled_m if self._keyframes else 0.0
+
+    def points(self, T_odom_base: Pose2, window_m: float) -> tuple[FloatArray, FloatArray]:
+        """Hits and ray origins, each `(M, 2)` [m], of the last `window_m` metres in the base frame of `T_odom_base`."""
+        points, origins = [np.zeros((0, 2))], [np.zeros((0, 2))]
+        T_base_odom = T_odom_base.inverse()
+        for keyframe in self._keyframes:
+            if self.travelled_m - keyframe.travelled_m <= window_m:
+                T_base_key = T_base_odom @ keyframe.T_odom_base
+                points.append(T_base_key.transform(keyframe.points))
+                origins.append(np.broadcast_to([T_base_key.x, T_base_key.y], keyframe.points.shape))
+        return np.concatenate(points), np.concatenate(origins)
+
+    def clear(self) -> None:
+        """Forget the keyframes; the distance driven goes on."""
+        self._keyframes.clear()
+        self._last = None
