@@ -156,7 +156,7 @@ class Bench:
         """Serve both nodes until the condition holds; a test failure when it never does."""
         end = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < end, f"not within {timeout_s} s; got {({k: len(v) for k, v in self.got.items()})}"
+            assert time.monotonic() < end, f"not within {timeout_s} s; got { ({k: len(v) for k, v in self.got.items()}) }"
             self.executor.spin_once(timeout_sec=0.02)
 
     def send(self, stamp_s, points=None, odometry=True, **cloud):

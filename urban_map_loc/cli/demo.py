@@ -81,7 +81,8 @@ def _command(*words: object) -> None:
 
 
 def _is_trained(model: Path, area_hash: str, minutes: float) -> bool:
-    from urban_map_loc.config import TrainConfig
+    """Whether an earlier demo has trained just this."""
+    from urban_map_loc.config import TrainConfig, TrainingConfig
     from urban_map_loc.errors import ModelError
     from urban_map_loc.mapnet.checkpoint import load_checkpoint
 
@@ -91,9 +92,7 @@ def _is_trained(model: Path, area_hash: str, minutes: float) -> bool:
         checkpoint = load_checkpoint(model)
     except ModelError:
         return False
-    wanted = TrainConfig()
-    same = checkpoint.config.network == wanted.network and checkpoint.config.tile == wanted.tile
-    return same and checkpoint.config.training.minutes == minutes and checkpoint.area_hash == area_hash
+    return checkpoint.config == TrainConfig(training=TrainingConfig(minutes=minutes)) and checkpoint.area_hash == area_hash
 
 
 def _drive(area_file: Path, model: Path, bag: Path, out: Path) -> None:

@@ -80,7 +80,8 @@ class LocalizerNode(LifecycleNode):
         else:
             self.get_logger().info(f"area {self.settings.area}, model {self.settings.model}")
             return TransitionCallbackReturn.SUCCESS
-        self.get_logger().error(self.failure)
+        if not self.settings.autostart:  # else `start` raises it, and it would be said twice
+            self.get_logger().error(self.failure)
         self._close()
         return TransitionCallbackReturn.FAILURE
 
@@ -232,4 +233,3 @@ class LocalizerNode(LifecycleNode):
 
     def _header(self, frame: str, stamp: Time | None = None) -> Header:
         return Header(frame_id=frame, stamp=stamp or self.get_clock().now().to_msg())
-
