@@ -112,6 +112,20 @@ def test_missing_file(tmp_path):
         read_area(tmp_path / "a.gpkg")
 
 
+def test_a_failing_database_leaves_nothing(area, tmp_path, monkeypatch):
+    import pyogrio.errors
+    import pyogrio.raw
+
+    def full(path, *_, **__):
+        path.with_name(path.name + "-journal").write_text("half")
+        raise pyogrio.errors.DataSourceError("disk full")
+
+    monkeypatch.setattr(pyogrio.raw, "write", full)
+    with pytest.raises(OutputError, match="disk full"):
+        write_area(area, tmp_path / "a.gpkg")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unwritable_output_leaves_nothing(area, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another place"):

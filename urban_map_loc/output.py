@@ -15,6 +15,8 @@ def _prepare(path: Path) -> Path:
     """Make the parent folder and name the temporary beside `path` (same suffix, hidden, unique to this process)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(f"{path} cannot be written: a part of its path is a file, not a folder; choose another place") from error
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
     if not os.access(path.parent, os.W_OK):
@@ -38,7 +40,8 @@ def final_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place or free some space") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        for left in path.parent.glob(f"{temporary.name}*"):  # a database's journal too
+            left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.errors import AreaError
+from urban_map_loc.errors import AreaError, OutputError
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.output import final_file
 
@@ -34,7 +35,7 @@ def write_area(area: AreaMap, path: Path) -> None:
         "source": area.source,
         "attribution": ATTRIBUTION,
     }
-    with final_file(path) as temporary:
+    with final_file(path) as temporary, _failures(path):
         columns = {"osm_id": area.building_ids, "height_m": area.building_heights}
         _write_layer(temporary, "buildings", "Polygon", area.buildings_wgs84, columns)
         _write_layer(temporary, "roads", "LineString", area.roads_wgs84, {"highway": area.road_classes})
@@ -46,6 +47,17 @@ def write_area(area: AreaMap, path: Path) -> None:
                 "VALUES ('metadata', 'attributes', 'metadata', ?)",
                 (ATTRIBUTION,),
             )
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """What the database libraries raise on full disks and forbidden places becomes an OutputError."""
+    import pyogrio.errors
+
+    try:
+        yield
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError, sqlite3.Error) as error:
+        raise OutputError(f"{path} cannot be written ({error}); choose another place or free some space") from error
 
 
 def _write_layer(path: Path, layer: str, kind: str, shapes: NDArray[np.object_], columns: dict[str, NDArray[np.generic]]) -> None:

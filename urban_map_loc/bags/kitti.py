@@ -116,8 +116,10 @@ def _ranges(path: Path) -> NDArray[np.float32]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             ranges: NDArray[np.float32] = archive["ranges_m"]
+    except FileNotFoundError as error:
+        raise BagError(f"{path} does not exist; give the folder of a sequence with building_range.npz") from error
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise BagError(f"{path} is missing or damaged ({error}); give a folder with building_range.npz") from error
+        raise BagError(f"{path} is damaged ({error}); copy it again") from error
     if ranges.ndim != 2:
         raise BagError(f"{path}: ranges_m has shape {ranges.shape}, not (frames, sectors); copy it again")
     return np.nan_to_num(ranges, nan=0.0, posinf=0.0)
