@@ -86,21 +86,27 @@ def simulate(
     times = np.arange(route.time_s[0], route.time_s[-1], 1.0 / config.odometry_rate_hz)
     truth = route.at(times, area.plane)
     odometry = drifting(truth, config, np.random.default_rng(odometry_seed))
-    velocity = np.gradient(np.unwrap(odometry[:, 2]), times), np.gradient(_arc(odometry), times)
+    speed, turn_rate = np.gradient(_arc(odometry), times), np.gradient(np.unwrap(odometry[:, 2]), times)
     stamps = np.arange(route.time_s[0], route.time_s[-1], 1.0 / rate_hz)
     offset = max(0.0, FIRST_STAMP_S - float(times[0]))
     points, k = 0, 0
     with BagWriter(out) as bag:
-        for number, (stamp, pose) in enumerate(zip(stamps, route.at(stamps, area.plane), strict=True)):
+
+        def write_odometry_until(stamp: float) -> None:
+            nonlocal k
             while k < len(times) and times[k] <= stamp:
-                bag.write_odometry(times[k] + offset, Pose2.from_array(odometry[k]), velocity=(velocity[1][k], velocity[0][k]))
+                bag.write_odometry(times[k] + offset, Pose2.from_array(odometry[k]), velocity=(speed[k], turn_rate[k]))
                 k += 1
+
+        for number, (stamp, pose) in enumerate(zip(stamps, route.at(stamps, area.plane), strict=True)):
+            write_odometry_until(stamp)
             noise = np.random.default_rng((*scan_seed.generate_state(4).tolist(), number))
             scan = lidar.scan(Pose2.from_array(pose), noise, traffic.at(float(stamp)))
             bag.write_cloud(stamp + offset, scan.points)
             points += len(scan.points)
             if progress is not None:
                 progress(number + 1, len(stamps))
+        write_odometry_until(times[-1])
         bag.write_truth(Trajectory.from_poses(times + offset, truth, area.plane))
     return DriveSummary(len(stamps), float(line.length), float(times[-1] - times[0]), points / len(stamps))
 
