@@ -6,56 +6,9 @@ default exists in this file and nowhere else. A field made with `setting` checks
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
 
-from urban_map_loc.errors import ConfigurationError
-
-T = TypeVar("T")
-
-
-def setting(
-    default: Any,
-    description: str,
-    *,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A dataclass field with what a user must know of it: description, unit, inclusive range, choices."""
-    metadata = {"description": description, "unit": unit, "low": low, "high": high, "choices": choices}
-    if isinstance(default, (list, tuple)):
-        return field(default_factory=lambda: tuple(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-class Section:
-    """Base of the settings dataclasses: checks types and ranges on construction."""
-
-    def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for f in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
-            if not is_dataclass(value):
-                object.__setattr__(self, f.name, _checked(f, hints[f.name], value))
-
-
-def _checked(f: Field[Any], kind: Any, value: Any) -> Any:
-    element = get_args(kind)[0] if get_origin(kind) is tuple else kind
-    values = tuple(value) if get_origin(kind) is tuple else (value,)
-    if element is float:
-        values = tuple(float(v) if type(v) is int else v for v in values)
-    for v in values:
-        if type(v) is not element:
-            raise ConfigurationError(f"{f.name} is {v!r} of type {type(v).__name__}; give a {element.__name__}")
-        low, high, choices = (f.metadata.get(k) for k in ("low", "high", "choices"))
-        if (low is not None and not v >= low) or (high is not None and not v <= high):
-            raise ConfigurationError(f"{f.name} is {v}, outside [{low}, {high}] {f.metadata['unit']}; choose a value inside")
-        if choices and v not in choices:
-            raise ConfigurationError(f"{f.name} is {v!r}; choose one of {', '.join(choices)}")
-    return values if get_origin(kind) is tuple else values[0]
+from urban_map_loc.settings import Section, setting
 
 
 @dataclass(frozen=True)
@@ -74,7 +27,9 @@ class TileConfig(Section):
 
     size_px: int = setting(96, "side of the square tile", unit="px", low=16, high=512)
     resolution_m: float = setting(1.0, "pixel of the tile; OSM walls are about this accurate", unit="m", low=0.1, high=5.0)
-    range_m: float = setting(50.0, "walls further away than this are not used: map and scan are cut at the same range", unit="m", low=5.0, high=300.0)
+    range_m: float = setting(
+        50.0, "walls further away than this are not used: map and scan are cut at the same range", unit="m", low=5.0, high=300.0
+    )
     sectors: int = setting(720, "directions per turn; the nearest building point in each is kept", low=90, high=3600)
 
 
@@ -86,10 +41,16 @@ class ScanEffectsConfig(Section):
     dropout: float = setting(0.10, "share of rays without a return", low=0.0, high=1.0)
     hidden_sectors: int = setting(8, "at most so many sectors are hidden, beyond a random range, by vehicles and trees", low=0, high=50)
     hidden_sector_rad: float = setting(0.5, "widest hidden sector", unit="rad", low=0.0, high=3.1416)
-    minimum_range_m: float = setting(30.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0)
-    missing_buildings: float = setting(0.05, "share of buildings that a tile's world lacks: maps are older or newer than scans", low=0.0, high=1.0)
+    minimum_range_m: float = setting(
+        30.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0
+    )
+    missing_buildings: float = setting(
+        0.05, "share of buildings that a tile's world lacks: maps are older or newer than scans", low=0.0, high=1.0
+    )
     clutter: float = setting(0.05, "share of rays stopped early by something taken for a wall (hedge, fence, lorry)", low=0.0, high=1.0)
-    moved_building_m: float = setting(0.6, "how far a building's wall may be moved along the ray, triangular about 0", unit="m", low=0.0, high=10.0)
+    moved_building_m: float = setting(
+        0.6, "how far a building's wall may be moved along the ray, triangular about 0", unit="m", low=0.0, high=10.0
+    )
     bare_walls: float = setting(0.05, "share of buildings that hide what is behind but give no hits (ivy, trees, glass)", low=0.0, high=1.0)
 
 
@@ -107,7 +68,9 @@ class MapNetConfig(Section):
     """The network: a convolutional trunk and a head."""
 
     preset: str = setting("small", "trunk: small for processors, resnet34 as in the MapNet paper", choices=("small", "resnet34"))
-    head: str = setting("cells", "cells: a probability per position cell; regression: position and heading directly", choices=("cells", "regression"))
+    head: str = setting(
+        "cells", "cells: a probability per position cell; regression: position and heading directly", choices=("cells", "regression")
+    )
     cell_size_m: float = setting(16.0, "side of a position cell", unit="m", low=2.0, high=200.0)
     cell_road_reach_m: float = setting(8.0, "cells further than this from every road are left out: cars stay on roads", unit="m", low=0.0)
     heading_bins: int = setting(16, "headings per turn for which a cell has a probability of its own", low=1, high=72)
@@ -147,9 +110,15 @@ class CloudConfig(Section):
     ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)
     wall_height_m: float = setting(2.0, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
     wall_thickness_m: float = setting(
-        0.12, "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more", unit="m", low=0.02, high=1.0
+        0.12,
+        "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more",
+        unit="m",
+        low=0.02,
+        high=1.0,
     )
-    wall_length_m: float = setting(3.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0)
+    wall_length_m: float = setting(
+        3.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0
+    )
     minimum_hits: int = setting(20, "scans with fewer building points say nothing and are skipped", low=1)
 
 
@@ -239,7 +208,9 @@ class SimulationConfig(Section):
     range_noise_m: float = setting(0.025, "standard deviation of a range (HDL-64E: 0.02)", unit="m", low=0.0, high=1.0)
     dropout: float = setting(0.05, "share of rays that never return", low=0.0, high=1.0)
     grazing: float = setting(0.03, "surfaces seen flatter than this (cosine of incidence) do not return: far ground", low=0.0, high=1.0)
-    building_shift_m: float = setting(0.3, "standard deviation of each building's true position about the map's, each axis", unit="m", low=0.0, high=5.0)
+    building_shift_m: float = setting(
+        0.3, "standard deviation of each building's true position about the map's, each axis", unit="m", low=0.0, high=5.0
+    )
     parked_cars: float = setting(0.35, "share of kerb places with a parked car", low=0.0, high=1.0)
     trees: float = setting(0.12, "share of kerb places with a tree", low=0.0, high=1.0)
     hedges: float = setting(0.2, "share of kerb places with a hedge or fence behind them", low=0.0, high=1.0)
@@ -270,47 +241,3 @@ class NodeConfig(Section):
     publish_tf: bool = setting(True, "publish map to odom on TF, where tf2_ros is installed")
     odometry_wait_s: float = setting(0.1, "a cloud waits at most this long for odometry as new as itself", unit="s", low=0.0, high=5.0)
     time_jump_s: float = setting(1.0, "stamps that go back by more than this mean a restarted bag: all is forgotten", unit="s", low=0.01)
-
-
-C = TypeVar("C", bound=Section)
-
-
-def to_dict(config: Section) -> dict[str, Any]:
-    """Nested plain dictionary, as written into checkpoints and run.json."""
-    return asdict(config)  # type: ignore[call-overload, no-any-return]
-
-
-def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
-    """The inverse of `to_dict`; missing keys take their defaults.
-
-    Raises:
-        ConfigurationError: a key that `kind` does not have, or a value out of range.
-    """
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    hints = get_type_hints(kind)
-    for name in values:
-        if name not in known:
-            raise ConfigurationError(f"{name} is no setting of {kind.__name__}; known are {', '.join(known)}")
-    return kind(**{n: from_dict(hints[n], v) if is_dataclass(hints[n]) else v for n, v in values.items()})
-
-
-def flat_settings(kind: type[Section], prefix: str = "") -> Iterator[tuple[str, Field[Any], Any]]:
-    """Dotted name, dataclass field and type of every setting: what ROS parameters are generated from."""
-    hints = get_type_hints(kind)
-    for f in fields(kind):  # type: ignore[arg-type]
-        if is_dataclass(hints[f.name]):
-            yield from flat_settings(hints[f.name], f"{prefix}{f.name}.")
-        else:
-            yield f"{prefix}{f.name}", f, hints[f.name]
-
-
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` to `{"a": {"b": 1}}`, the way back from ROS parameters."""
-    out: dict[str, Any] = {}
-    for name, value in flat.items():
-        *rooms, leaf = name.split(".")
-        room = out
-        for r in rooms:
-            room = room.setdefault(r, {})
-        room[leaf] = value
-    return out

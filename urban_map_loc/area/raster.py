@@ -47,6 +47,7 @@ class BuildingRaster:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return self.distance.shape[0], self.distance.shape[1]
 
     def index(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from urban_map_loc import __version__
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.config import Section, to_dict
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.output import final_folder
+from urban_map_loc.settings import Section, to_dict
 
 FloatArray = NDArray[np.float64]
 

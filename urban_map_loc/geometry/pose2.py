@@ -37,6 +37,7 @@ class Pose2:
 
     @classmethod
     def identity(cls) -> Pose2:
+        """The frame itself."""
         return cls(0.0, 0.0, 0.0)
 
     @classmethod

@@ -24,7 +24,7 @@ DeepRaster = NDArray[np.bool_]
 @njit(cache=True, inline="always")
 def _bilinear(raster: HitRaster, column: float, row: float) -> float:
     """Value between pixel centres; 0 outside."""
-    c, r = int(math.floor(column)), int(math.floor(row))
+    c, r = math.floor(column), math.floor(row)
     if c < 0 or r < 0 or r + 1 >= raster.shape[0] or c + 1 >= raster.shape[1]:
         return 0.0
     fc, fr = column - c, row - r
@@ -170,9 +170,7 @@ def climb(
 
 
 @njit(cache=True)
-def information(
-    distance: HitRaster, corner: FloatArray, step: float, sigma: float, points: FloatArray, pose: FloatArray
-) -> FloatArray:
+def information(distance: HitRaster, corner: FloatArray, step: float, sigma: float, points: FloatArray, pose: FloatArray) -> FloatArray:
     """Gauss-Newton information `(3, 3)` of east [m], north [m], yaw [rad] from the wall distances at the hits.
 
     Each hit weighs exp(-(d / sigma)^2 / 2) (Welsch's kernel): hits that no wall explains constrain nothing. In a straight

@@ -73,6 +73,7 @@ class Localizer:
 
     @property
     def state(self) -> State:
+        """Whether an estimate is offered."""
         return self._state
 
     @property

@@ -44,7 +44,7 @@ class Tracker:
         information = self.verifier.information(points, Pose2.from_array(poses[0])) / self.config.window_correlation
         # Information form of the update: a direction that no wall constrains keeps its prediction.
         prior = np.linalg.inv(self.covariance)
-        self.covariance = np.linalg.inv(prior + information)
+        self.covariance = np.asarray(np.linalg.inv(prior + information), dtype=np.float64)
         step = self.covariance @ information @ offset
         corrected = Pose2.from_array(predicted.as_array() + step)
         self.T_map_odom = corrected @ T_odom_base.inverse()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
@@ -83,7 +84,7 @@ class Verifier:
         T_map_base = Pose2.from_array(pose)
         # Along what no wall constrains, the answer is known to about the candidates' spacing and the cell.
         prior = np.diag([self.config.distinct_m**-2, self.config.distinct_m**-2, self.config.distinct_rad**-2])
-        covariance = np.linalg.inv(self.information(points, T_map_base) + prior)
+        covariance = np.asarray(np.linalg.inv(self.information(points, T_map_base) + prior), dtype=np.float64)
         return PoseEstimate(T_map_base, covariance, float(score))
 
     def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, FloatArray]:
@@ -114,12 +115,12 @@ class Verifier:
         return kept
 
 
-def _drivable_lattice(area: AreaMap, raster: BuildingRaster, config: VerificationConfig) -> tuple[FloatArray, np.ndarray]:
+def _drivable_lattice(area: AreaMap, raster: BuildingRaster, config: VerificationConfig) -> tuple[FloatArray, NDArray[np.bool_]]:
     """South-west corner `(2,)` [m] of a lattice over the area, and which of its points `(H, W)` a car may stand on."""
     step = config.position_step_m
     west, south, east, north = area.bounds
     origin = np.floor(np.array([west, south]) / step) * step
-    columns, rows = np.ceil((np.array([east, north]) - origin) / step).astype(int) + 1
+    columns, rows = (int(n) + 1 for n in np.ceil((np.array([east, north]) - origin) / step))
     drivable = np.zeros((rows, columns), dtype=bool)
     corridor = shapely.buffer(area.roads, config.road_reach_m, quad_segs=4)
     for polygon in corridor:
@@ -128,7 +129,7 @@ def _drivable_lattice(area: AreaMap, raster: BuildingRaster, config: Verificatio
         c, r = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
         shapely.prepare(polygon)
         drivable[r, c] |= shapely.contains_xy(polygon, origin[0] + c * step, origin[1] + r * step)
-    r, c = np.nonzero(drivable)
-    row, column, _ = raster.index(origin + np.column_stack([c, r]) * step)
-    drivable[r, c] = raster.distance[row, column] > -config.through_depth_m
+    on_road = np.argwhere(drivable)
+    row, column, _ = raster.index(origin + on_road[:, ::-1] * step)
+    drivable[on_road[:, 0], on_road[:, 1]] = raster.distance[row, column] > -config.through_depth_m
     return origin, drivable

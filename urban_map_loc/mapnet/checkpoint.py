@@ -16,11 +16,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.config import TrainConfig, from_dict, to_dict
+from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.mapnet.network import MapNet
 from urban_map_loc.output import final_file
+from urban_map_loc.settings import from_dict, to_dict
 
 FORMAT_VERSION = 1
 FORMAT = "urban_map_loc MapNet"

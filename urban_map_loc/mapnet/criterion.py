@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from urban_map_loc.config import TrainingConfig
 from urban_map_loc.mapnet.heads import CellsHead, RegressionHead
@@ -26,8 +26,8 @@ class CellsCriterion(nn.Module):
         heading_bin, true_residual = head.heading_bin(poses[:, 2])
         error = (offset - true_offset).abs().sum(dim=1) + (residual.gather(1, heading_bin[:, None])[:, 0] - true_residual).abs()
         loss: Tensor = (
-            F.cross_entropy(head.logits(feature), cells, label_smoothing=smoothing)
-            + F.cross_entropy(bin_logits, heading_bin, label_smoothing=smoothing)
+            cross_entropy(head.logits(feature), cells, label_smoothing=smoothing)
+            + cross_entropy(bin_logits, heading_bin, label_smoothing=smoothing)
             + self.config.offset_weight * error.mean()
         )
         return loss

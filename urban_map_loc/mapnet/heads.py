@@ -36,9 +36,7 @@ class CellsHead(nn.Module):
         )
 
     def conditional(self, feature: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Given features `(N, F)` and cells `(N,)`: offset `(N, 2)` [cells], heading-bin logits `(N, B)`, heading residual in
-        each bin `(N, B)` [bins].
-        """
+        """Offset `(N, 2)` [cells], heading-bin logits `(N, B)` and heading residuals `(N, B)` [bins], given cells `(N,)`."""
         out = self.inside(self.query(feature) * self.gate(cell))
         return out[:, :2], out[:, 2 : 2 + self.bins], out[:, 2 + self.bins :]
 

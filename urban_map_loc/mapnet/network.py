@@ -21,9 +21,7 @@ class MapNet(nn.Module):
         """`cells`: centres `(C, 2)` [m] of the drivable cells, in `map`."""
         super().__init__()
         self.trunk: nn.Module
-        self.trunk = (
-            SmallTrunk(tile.size_px, config.feature_size) if config.preset == "small" else ResNet34Trunk(config.feature_size)
-        )
+        self.trunk = SmallTrunk(tile.size_px, config.feature_size) if config.preset == "small" else ResNet34Trunk(config.feature_size)
         self.dropout = nn.Dropout(config.dropout)
         self.head: CellsHead | RegressionHead
         self.head = CellsHead(config, cells) if config.head == "cells" else RegressionHead(config, cells)

@@ -19,14 +19,14 @@ class SmallTrunk(nn.Sequential):
         side = -(-tile_px // 16)
         super().__init__(
             nn.PixelUnshuffle(4),
-            _convolution(16, 64),
-            _convolution(64, 64),
-            _convolution(64, 128, stride=2),
-            _convolution(128, 128),
-            _convolution(128, 256, stride=2),
-            _convolution(256, 256),
+            _convolution(16, 48),
+            _convolution(48, 48),
+            _convolution(48, 96, stride=2),
+            _convolution(96, 96),
+            _convolution(96, 192, stride=2),
+            _convolution(192, 192),
             nn.Flatten(),
-            nn.Linear(256 * side * side, feature_size),
+            nn.Linear(192 * side * side, feature_size),
             nn.ReLU(inplace=True),
         )
 
@@ -40,9 +40,7 @@ class _BasicBlock(nn.Module):
             _convolution(inputs, outputs, stride), nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
         )
         same = stride == 1 and inputs == outputs
-        self.shortcut = (
-            nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-        )
+        self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, image: Tensor) -> Tensor:
         return torch.relu(self.convolutions(image) + self.shortcut(image))

@@ -12,8 +12,9 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
-from urban_map_loc.config import LocalizerConfig, NodeConfig, Section, flat_settings, from_dict, nested
+from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.errors import ConfigurationError
+from urban_map_loc.settings import Section, flat_settings, from_dict, nested
 
 C = TypeVar("C", bound=Section)
 

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.config import TrainConfig, to_dict
+from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
 from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
 from urban_map_loc.mapnet.checkpoint import Checkpoint, read_tensors, save_checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
 from urban_map_loc.mapnet.network import MapNet
 from urban_map_loc.output import final_file
+from urban_map_loc.settings import to_dict
 from urban_map_loc.tile.from_map import MapRenderer
 from urban_map_loc.training.sampler import RoadSampler
 from urban_map_loc.training.validation import validate
@@ -47,8 +48,7 @@ class Trainer:
         self.cells = PositionCells(centres, config.network.cell_size_m)
         self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster), config.tile)
         self.sampler = RoadSampler(area, config.sampler, self.cells)
-        network = MapNet(config.network, config.tile, centres)
-        self.network: MapNet = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = MapNet(config.network, config.tile, centres).to(device)
         self.criterion = criterion_for(self.network, config.training).to(device)
         self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
         self.optimizer = torch.optim.AdamW(
@@ -92,7 +92,7 @@ class Trainer:
         self.network.train()
         loss: Tensor = self.criterion(self.network.head, self.network.feature(tiles), poses, cells)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip)
         self.optimizer.step()
         value = float(loss.detach())
