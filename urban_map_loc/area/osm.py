@@ -18,9 +18,13 @@ from urban_map_loc.geometry.geodesy import GeoPoint
 
 log = logging.getLogger(__name__)
 
-DRIVABLE = frozenset(
-    f"{name}{link}" for name in ("motorway", "trunk", "primary", "secondary", "tertiary") for link in ("", "_link")
-) | {"unclassified", "residential", "living_street", "service", "road"}
+DRIVABLE = frozenset(f"{name}{link}" for name in ("motorway", "trunk", "primary", "secondary", "tertiary") for link in ("", "_link")) | {
+    "unclassified",
+    "residential",
+    "living_street",
+    "service",
+    "road",
+}
 # Values of `building` that have no walls a sensor on the road would see.
 WITHOUT_WALLS = frozenset({"no", "roof", "carport", "canopy", "proposed", "demolished", "razed", "removed"})
 LEVEL_M = 3.0

@@ -1,0 +1,122 @@
+"""Training: repeatable, resumable, whole or not at all, and it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+import torch
+from towns import area_of, crossing
+
+from urban_map_loc.config import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
+from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
+from urban_map_loc.mapnet.cells import NO_CELL, PositionCells, drivable_cells
+from urban_map_loc.mapnet.checkpoint import load_checkpoint
+from urban_map_loc.training import trainer as trainer_module
+from urban_map_loc.training.sampler import RoadSampler
+from urban_map_loc.training.trainer import Trainer, resume_path, train
+
+TRAINING = TrainingConfig(minutes=0.0, steps=6, batch_size=8, validation_tiles=16, warmup_steps=2)
+CONFIG = TrainConfig(training=TRAINING, network=MapNetConfig(feature_size=32, gate_size=16))
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path).network.state_dict()
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    for name, tensor in a.items():
+        torch.testing.assert_close(tensor, b[name], rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_same_seed_same_model_and_another_seed_another(tmp_path: Path) -> None:
+    area = crossing()
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(area, replace(CONFIG, seed=seed), tmp_path / name, device="cpu")
+    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not torch.equal(weights(tmp_path / "a")["head.logits.weight"], weights(tmp_path / "c")["head.logits.weight"])
+
+
+class Killed(Exception):
+    pass
+
+
+def test_an_interrupted_training_leaves_no_model_and_resumes_to_the_same(tmp_path: Path) -> None:
+    area, config = crossing(), replace(CONFIG, training=replace(TRAINING, checkpoint_seconds=1.0))
+    train(area, config, tmp_path / "whole", device="cpu")
+
+    def kill(done: float, figures: dict[str, float]) -> None:
+        if figures["steps"] == 4:
+            raise Killed
+
+    clock = iter(np.arange(0.0, 1e4, 2.0))  # every step is late enough for a state to be saved
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer_module.time, "monotonic", lambda: next(clock))
+        with pytest.raises(Killed):
+            train(area, config, tmp_path / "cut", device="cpu", progress=kill)
+    assert not (tmp_path / "cut").exists()
+    assert resume_path(tmp_path / "cut").exists()
+    steps: list[float] = []
+    train(area, config, tmp_path / "cut", device="cpu", resume=True, progress=lambda _, f: steps.append(f["steps"]))
+    assert steps[0] == 4.0  # the state was saved after step 3
+    assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    assert not resume_path(tmp_path / "cut").exists()
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
+    area = crossing()
+    Trainer(area, CONFIG, torch.device("cpu")).save_state(resume_path(tmp_path / "m"))
+    with pytest.raises(ModelError, match="other settings"):
+        train(area, replace(CONFIG, seed=9), tmp_path / "m", device="cpu", resume=True)
+
+
+@pytest.mark.parametrize("head", ["cells", "regression"])
+def test_a_few_steps_lower_the_loss(head: str) -> None:
+    training = replace(TRAINING, steps=40, batch_size=32, label_smoothing=0.0)
+    config = replace(CONFIG, training=training, network=replace(CONFIG.network, head=head))
+    trainer = Trainer(crossing(), config, torch.device("cpu"))
+    losses = [trainer.step() for _ in range(40)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.3
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_cause() -> None:
+    trainer = Trainer(crossing(), CONFIG, torch.device("cpu"))
+    with torch.no_grad():
+        trainer.network.head.logits.weight.fill_(float("nan"))  # type: ignore[union-attr]
+    with pytest.raises(ModelError, match="nan at step 0; lower the learning rate"):
+        trainer.step()
+
+
+def test_minutes_and_steps_exclude_each_other() -> None:
+    for minutes, steps in ((0.0, 0), (1.0, 5)):
+        config = replace(CONFIG, training=replace(TRAINING, minutes=minutes, steps=steps))
+        with pytest.raises(ConfigurationError, match="either minutes or steps"):
+            Trainer(crossing(), config, torch.device("cpu"))
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ConfigurationError, match="no GPU"):
+        train(crossing(), CONFIG, tmp_path / "m", device="cuda")
+
+
+def test_poses_lie_on_roads_and_head_along_them() -> None:
+    area = area_of([shapely.box(20, 20, 30, 30)], [shapely.LineString([(-50, 0), (50, 0)])])
+    cells = PositionCells(drivable_cells(area, MapNetConfig()), 16.0)
+    sampler = RoadSampler(area, SamplerConfig(lateral_m=0.5, heading_rad=0.0, any_heading=0.0), cells)
+    poses = sampler.draw(2000, np.random.default_rng(0))
+    assert np.abs(poses[:, 1]).std() < 1.0
+    assert np.histogram(poses[:, 0], bins=5, range=(-50, 50))[0].min() > 300
+    np.testing.assert_allclose(np.abs(np.sin(poses[:, 2])), 0.0, atol=1e-3)
+    assert 0.4 < (np.cos(poses[:, 2]) > 0).mean() < 0.6
+    assert (cells.of(poses[:, :2]) != NO_CELL).all()
+
+
+def test_an_area_without_roads_is_refused() -> None:
+    area = area_of([shapely.box(20, 20, 30, 30)], [])
+    with pytest.raises(AreaError, match="no drivable road"):
+        Trainer(area, CONFIG, torch.device("cpu"))

@@ -1,0 +1,52 @@
+"""Tiny made-up areas for tests: rectangles along straight roads, given in metres."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
+
+DATUM = GeoPoint(47.07, 15.44)
+
+
+def area_of(buildings: list[shapely.Polygon], roads: list[shapely.LineString]) -> AreaMap:
+    """An area from polygons and line strings in the `map` frame [m]."""
+    plane = LocalTangentPlane(DATUM)
+
+    def to_degrees(geometries: list[shapely.Geometry]) -> np.ndarray:
+        return np.array([shapely.transform(g, lambda xy: plane.to_geodetic(xy)[:, ::-1]) for g in geometries], dtype=object)
+
+    return AreaMap(
+        datum=DATUM,
+        buildings_wgs84=to_degrees(buildings),
+        building_heights=np.full(len(buildings), 8.0),
+        building_ids=np.array([f"way/{i}" for i in range(len(buildings))], dtype=object),
+        roads_wgs84=to_degrees(roads),
+        road_classes=np.array(["residential"] * len(roads), dtype=object),
+        source="made up",
+    )
+
+
+def one_block() -> AreaMap:
+    """A block 10 m east of the datum, 20 m wide and 8 m deep, and a road along north through the datum."""
+    return area_of([shapely.box(10.0, -10.0, 18.0, 10.0)], [shapely.LineString([(0.0, -60.0), (0.0, 60.0)])])
+
+
+def crossing(seed: int = 3) -> AreaMap:
+    """A crossing of two 240 m roads between houses of random size: every place looks different."""
+    random = np.random.default_rng(seed)
+    houses = []
+    for across in (-1, 1):
+        for along_east in (True, False):
+            at = -120.0
+            while at < 115.0:
+                width, depth, gap = random.uniform(7, 18), random.uniform(7, 14), random.uniform(2, 9)
+                if abs(at) > 12.0 and abs(at + width) > 12.0 and at * (at + width) > 0:
+                    near = random.uniform(7.0, 11.0)
+                    low, high = sorted((across * near, across * (near + depth)))
+                    houses.append(shapely.box(at, low, at + width, high) if along_east else shapely.box(low, at, high, at + width))
+                at += width + gap
+    roads = [shapely.LineString([(-125.0, 0.0), (125.0, 0.0)]), shapely.LineString([(0.0, -125.0), (0.0, 125.0)])]
+    return area_of(houses, roads)
