@@ -214,6 +214,8 @@ class LocalizerNode(LifecycleNode):
         localizer = self._localizer
         if localizer is None:
             return
+        if result.state is not self._health.state:
+            self.get_logger().info(f"{result.state.value}: {result.reason}")
         self._health.saw_cloud(result, latency_ms)
         if result.skipped:
             self.get_logger().warning(f"cloud skipped: {result.reason}", throttle_duration_sec=REPEAT_S)
