@@ -167,7 +167,7 @@ def test_cloud_waits_for_odometry_that_is_under_way(bench):
     assert b.diagnosis()[1]["clouds skipped"] == "0"
 
 
-@pytest.mark.parametrize(("field", "value"), [("x", np.nan), ("x", np.inf), ("quaternion", 0.0)])
+@pytest.mark.parametrize(("field", "value"), [("x", np.nan), ("x", np.inf), ("quaternion", 0.0), ("quaternion", 1e200)])
 def test_bad_odometry_is_refused_with_its_reason(bench, field, value):
     b = bench()
     message = odometry_message(1.0)

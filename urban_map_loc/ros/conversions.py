@@ -7,7 +7,7 @@ through `float()` or `int()`.
 from __future__ import annotations
 
 from array import array
-from math import isfinite, nan
+from math import hypot, isfinite, nan
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseArray, PoseWithCovarianceStamped, TransformStamped
@@ -44,7 +44,7 @@ def pose2_of_odometry(message: Odometry) -> Pose2:
     numbers = (position.x, position.y, q.x, q.y, q.z, q.w)
     if not all(isfinite(v) for v in numbers):
         raise ValueError("odometry has a position or orientation that is not finite; check the node that publishes it")
-    length = (q.x**2 + q.y**2 + q.z**2 + q.w**2) ** 0.5
+    length = hypot(q.x, q.y, q.z, q.w)
     if abs(length - 1.0) > 0.1:
         raise ValueError(f"odometry has a quaternion of length {length:.3g}; publish a unit quaternion")
     return Pose2(position.x, position.y, yaw_of_quaternion(q.x / length, q.y / length, q.z / length, q.w / length))
