@@ -215,7 +215,7 @@ class LocalizerNode(LifecycleNode):
         if localizer is None:
             return
         if result.state is not self._health.state:
-            self.get_logger().info(f"{result.state.value}: {result.reason}")
+            self.get_logger().info(f"now {result.state.value}: {result.reason.removeprefix(result.state.value).strip()}")
         self._health.saw_cloud(result, latency_ms)
         if result.skipped:
             self.get_logger().warning(f"cloud skipped: {result.reason}", throttle_duration_sec=REPEAT_S)
