@@ -115,7 +115,7 @@ def test_another_area_is_refused_with_both_values(tmp_path: Path) -> None:
 
 def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    with pytest.raises(ModelError, match="no such file.*train"):
+    with pytest.raises(ModelError, match=r"no such file.*train"):
         load_checkpoint(path)
     save_checkpoint(checkpoint(network()), path)
     whole = path.read_bytes()

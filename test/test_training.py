@@ -40,7 +40,7 @@ def test_same_seed_same_model_and_another_seed_another(tmp_path: Path) -> None:
     assert not torch.equal(weights(tmp_path / "a")["head.logits.weight"], weights(tmp_path / "c")["head.logits.weight"])
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -50,12 +50,12 @@ def test_an_interrupted_training_leaves_no_model_and_resumes_to_the_same(tmp_pat
 
     def kill(done: float, figures: dict[str, float]) -> None:
         if figures["steps"] == 4:
-            raise Killed
+            raise KilledError
 
     clock = iter(np.arange(0.0, 1e4, 2.0))  # every step is late enough for a state to be saved
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer_module.time, "monotonic", lambda: next(clock))
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             train(area, config, tmp_path / "cut", device="cpu", progress=kill)
     assert not (tmp_path / "cut").exists()
     assert resume_path(tmp_path / "cut").exists()

@@ -168,7 +168,9 @@ class FusionConfig(Section):
     lost_score: float = setting(0.15, "mean agreement below which a lock is lost", low=-1.0, high=1.0)
     lost_distance_m: float = setting(30.0, "distance without agreement after which a lock is lost", unit="m", low=1.0)
     odometry_noise: float = setting(0.03, "odometry's drift per metre driven, 1 sigma", unit="m/m", low=0.0, high=1.0)
-    odometry_heading_noise: float = setting(0.0035, "odometry's heading drift per metre driven, 1 sigma", unit="rad/m", low=0.0, high=1.0)
+    odometry_heading_noise: float = setting(
+        0.0035, "odometry's heading drift after one metre, 1 sigma of a random walk", unit="rad/sqrt(m)", low=0.0, high=1.0
+    )
     map_sigma_m: float = setting(0.5, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
     odometry_timeout_s: float = setting(0.5, "odometry older than this at a cloud's stamp means the scan is skipped", unit="s", low=0.01)
     odometry_buffer_s: float = setting(30.0, "odometry kept for late clouds", unit="s", low=0.5)

@@ -20,13 +20,19 @@ class Tracker:
         self.covariance: FloatArray = np.diag([config.map_sigma_m**2, config.map_sigma_m**2, config.lock_heading_rad**2])
         self.agreement = 1.0
         self._disagreed_m = 0.0
+        self._uncorrected_m = 0.0
 
     def predict(self, T_odom_base: Pose2, metres: float) -> Pose2:
-        """`T_map_base` after `metres` of odometry: drift grows along and across, and with the heading's uncertainty."""
+        """`T_map_base` after `metres` of odometry.
+
+        Odometry's error in position is mostly a wrong scale, so that it grows with the distance since the last correction, not
+        with its root; in heading it is a random walk.
+        """
         T_map_base = self.T_map_odom @ T_odom_base
         jacobian = np.eye(3)
         jacobian[0, 2], jacobian[1, 2] = -metres * sin(T_map_base.yaw), metres * cos(T_map_base.yaw)
-        drift = self.config.odometry_noise**2 * metres
+        before_m, self._uncorrected_m = self._uncorrected_m, self._uncorrected_m + metres
+        drift = self.config.odometry_noise**2 * (self._uncorrected_m**2 - before_m**2)
         turn = self.config.odometry_heading_noise**2 * metres
         self.covariance = jacobian @ self.covariance @ jacobian.T + np.diag([drift, drift, turn])
         return T_map_base
@@ -44,6 +50,7 @@ class Tracker:
         information = self.verifier.information(points, Pose2.from_array(poses[0])) / self.config.window_correlation
         # Information form of the update: a direction that no wall constrains keeps its prediction.
         prior = np.linalg.inv(self.covariance)
+        self._uncorrected_m = 0.0
         self.covariance = np.asarray(np.linalg.inv(prior + information), dtype=np.float64)
         step = self.covariance @ information @ offset
         corrected = Pose2.from_array(predicted.as_array() + step)

@@ -61,8 +61,8 @@ class Correction:
         """The car's pose by odometry since then, as much less certain as odometry drifts."""
         T_map_base = self.T_map_odom @ T_odom_base
         driven_m = T_map_base.distance_to(self.estimate.T_map_base)
-        drift = np.array([fusion.odometry_noise, fusion.odometry_noise, fusion.odometry_heading_noise]) * driven_m
-        return PoseEstimate(T_map_base, self.estimate.covariance + np.diag(drift**2), self.estimate.score)
+        position, turn = (fusion.odometry_noise * driven_m) ** 2, fusion.odometry_heading_noise**2 * driven_m
+        return PoseEstimate(T_map_base, self.estimate.covariance + np.diag([position, position, turn]), self.estimate.score)
 
 
 @dataclass(frozen=True)

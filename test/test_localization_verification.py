@@ -1,0 +1,127 @@
+"""Verification: scores of exact cases, refinement to the true pose, information in streets, answers among regions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from towns import area_of, crossing, one_block
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.config import RasterConfig, TileConfig, VerificationConfig
+from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
+from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.mapnet.hypotheses import Hypotheses, empty
+from urban_map_loc.tile.from_map import MapRenderer
+
+CONFIG = VerificationConfig()
+
+
+def verifier_and_renderer(area: AreaMap) -> tuple[Verifier, MapRenderer]:
+    raster = BuildingRaster.from_area(area, RasterConfig(resolution_m=0.25))
+    return Verifier(area, raster, CONFIG), MapRenderer(raster, TileConfig(sectors=360))
+
+
+def seen(renderer: MapRenderer, pose: np.ndarray) -> np.ndarray:
+    points = renderer.points(pose[None])[0]
+    return np.ascontiguousarray(points[np.isfinite(points[:, 0])])
+
+
+CROSSING = verifier_and_renderer(crossing())
+WHOLE = Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-130.0, -130.0, 130.0, 130.0]]))
+
+
+def test_hits_on_the_wall_score_one_and_rays_through_it_cost() -> None:
+    verifier, _ = verifier_and_renderer(one_block())
+    on_wall = np.array([[10.0, y] for y in np.linspace(-9, 9, 19)])
+    behind = np.array([[40.0, y] for y in np.linspace(-2, 2, 19)])
+    here = np.zeros((1, 3))
+    assert verifier.score(on_wall, np.zeros_like(on_wall), here)[0] == pytest.approx(1.0, abs=0.05)
+    assert verifier.score(behind, np.zeros_like(behind), here)[0] == pytest.approx(-CONFIG.through_penalty, abs=0.05)
+
+
+def test_a_ray_counts_from_its_own_origin() -> None:
+    verifier, _ = verifier_and_renderer(one_block())
+    beyond = np.array([[25.0, 0.0]])
+    here = np.zeros((1, 3))
+    from_here = verifier.score(beyond, np.array([[0.0, 0.0]]), here)[0]
+    from_beyond = verifier.score(beyond, np.array([[30.0, 0.0]]), here)[0]
+    assert from_here < -0.5
+    assert from_beyond == pytest.approx(0.0, abs=0.01)
+
+
+@settings(max_examples=25)
+@given(st.floats(-60, 60), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1), st.floats(-0.4, 0.4), st.floats(-0.4, 0.4), st.floats(-0.02, 0.02))
+def test_refinement_never_lowers_the_score(e: float, n: float, yaw: float, de: float, dn: float, turn: float) -> None:
+    verifier, renderer = CROSSING
+    points = seen(renderer, np.array([e, n, yaw]))
+    if len(points) == 0:
+        return
+    start = np.array([[e + de, n + dn, yaw + turn]])
+    before = verifier.score(points, np.zeros_like(points), start)[0]
+    poses, scores = verifier.refine(points, np.zeros_like(points), start)
+    assert scores[0] >= before - 1e-9
+    assert np.hypot(*(poses[0, :2] - start[0, :2])) < 10.0
+
+
+def test_refinement_finds_the_true_pose() -> None:
+    verifier, renderer = CROSSING
+    truth = np.array([6.0, 1.0, 0.3])
+    points = seen(renderer, truth)
+    poses, _ = verifier.refine(points, np.zeros_like(points), truth[None] + [[0.8, -0.7, 0.03]])
+    assert (np.abs(poses[0] - truth) < [0.25, 0.25, 0.01]).all()
+
+
+def test_a_straight_street_constrains_across_and_not_along() -> None:
+    street = area_of([shapely.box(-200, 8, 200, 18), shapely.box(-200, -18, 200, -8)], [shapely.LineString([(-190, 0), (190, 0)])])
+    verifier, renderer = verifier_and_renderer(street)
+    points = seen(renderer, np.zeros(3))
+    information = verifier.information(points, Pose2.identity())
+    assert information[1, 1] > 100.0 * max(information[0, 0], 1e-9)
+    best = verifier.answers(points, Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-20.0, -4.0, 20.0, 4.0]])))[0]
+    assert best.covariance[0, 0] > 4.0
+    assert best.covariance[1, 1] < 1.0
+
+
+@pytest.mark.parametrize("pose", [(6.0, 1.0, 0.2), (-70.0, -1.0, 3.1), (0.5, 55.0, -1.5), (80.0, 0.0, 0.0)])
+def test_one_scan_finds_its_place_in_the_whole_area(pose: tuple[float, float, float]) -> None:
+    verifier, renderer = CROSSING
+    answers = verifier.answers(seen(renderer, np.array(pose)), WHOLE)
+    best = answers[0].T_map_base
+    assert np.hypot(best.x - pose[0], best.y - pose[1]) < 1.0
+    assert abs(wrap_angle(best.yaw - pose[2])) < 0.05
+    assert len(answers) <= CONFIG.answers
+
+
+def test_answers_are_distinct_and_ranked_by_score_and_probability() -> None:
+    verifier, renderer = CROSSING
+    answers = verifier.answers(seen(renderer, np.array([6.0, 1.0, 0.2])), WHOLE)
+    scores = [a.score for a in answers]
+    assert scores == sorted(scores, reverse=True)  # one region: the probability is the same for all
+    for i, a in enumerate(answers):
+        for b in answers[i + 1 :]:
+            near = a.T_map_base.distance_to(b.T_map_base) < CONFIG.distinct_m
+            assert not (near and a.T_map_base.heading_difference(b.T_map_base) < CONFIG.distinct_rad)
+
+
+def test_an_improbable_region_loses_to_a_probable_one() -> None:
+    verifier, renderer = CROSSING
+    points = seen(renderer, np.array([6.0, 1.0, 0.2]))
+    regions = np.array([[-2.0, -8.0, 14.0, 8.0], [60.0, -8.0, 76.0, 8.0]])
+    fair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-1.0, -1.0]), regions))
+    unfair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-90.0, -1.0]), regions))
+    assert fair[0].T_map_base.x < 20.0 < unfair[0].T_map_base.x
+
+
+def test_nothing_to_answer() -> None:
+    verifier, renderer = CROSSING
+    points = seen(renderer, np.array([6.0, 1.0, 0.2]))
+    assert verifier.answers(points, empty()) == []
+    assert verifier.answers(np.zeros((0, 2)), WHOLE) == []
+    nowhere = replace(WHOLE, region=np.array([[1e5, 1e5, 1e5 + 16, 1e5 + 16]]))
+    assert verifier.answers(points, nowhere) == []
