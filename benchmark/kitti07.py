@@ -19,7 +19,7 @@ def main() -> None:
     options = parser(__doc__ or "", "kitti07", minutes=10.0).parse_args()
     source = data_folder(options.data) / "kitti" / "07"
     options.out.mkdir(parents=True, exist_ok=True)
-    area, bag = options.out / "area.gpkg", options.out / "bag"
+    area, bag = options.out / "kitti_07.gpkg", options.out / "kitti_07"
     step("area", "build", "--osm", source / "map.osm", "--out", area)
     if not (options.reuse and bag.is_dir()):
         step("convert", "kitti", source, "--out", bag)

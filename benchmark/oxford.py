@@ -24,12 +24,12 @@ def main() -> None:
     args = options.parse_args()
     data = data_folder(args.data)
     args.out.mkdir(parents=True, exist_ok=True)
-    area = args.out / "area.gpkg"
+    area = args.out / "oxford.gpkg"
     step("area", "build", "--osm", data / "oxford" / "oxford.osm", "--out", area)
 
     def drive(seed: int) -> Path:
         """The simulated drive of a seed."""
-        bag: Path = args.out / f"bag_{args.sensor}_{seed}"
+        bag: Path = args.out / f"drive_{args.sensor}_{seed}"
         start = () if args.start is None else ("--start", str(args.start))
         if not (args.reuse and bag.is_dir()):
             choice = ("--sensor", args.sensor, "--seed", str(seed), "--duration", str(args.duration), *start)
