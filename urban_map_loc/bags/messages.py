@@ -43,9 +43,7 @@ def stamp_of(message: Any) -> float:
     return float(message.header.stamp.sec) + 1e-9 * float(message.header.stamp.nanosec)
 
 
-def cloud_message(
-    stamp_s: float, points: NDArray[np.floating], intensity: ArrayLike | None, label: ArrayLike | None, frame_id: str
-) -> Any:
+def cloud_message(stamp_s: float, points: NDArray[np.floating], intensity: ArrayLike | None, label: ArrayLike | None, frame_id: str) -> Any:
     """PointCloud2 of points `(N, 3)` [m] with optional intensities and labels `(N,)`."""
     columns: dict[str, tuple[str, ArrayLike]] = {axis: ("<f4", points[:, k]) for k, axis in enumerate("xyz")}
     if intensity is not None:
