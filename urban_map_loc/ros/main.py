@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from types import FrameType
@@ -67,7 +68,10 @@ def _serve(argv: list[str] | None, load: LoadLocalizer | None) -> int:
 
 def main() -> NoReturn:
     """Entry point."""
-    sys.exit(run())
+    status = run()
+    # All is closed. Collecting PyTorch's thousands of objects one last time would take longer than a robot waits.
+    gc.freeze()
+    sys.exit(status)
 
 
 if __name__ == "__main__":
