@@ -117,7 +117,6 @@ def test_parameter_file_names_only_what_exists_and_says_the_defaults():
 def test_settings_of_node_and_localizer_do_not_share_names():
     names = [name for name, _, _ in settings()]
     assert len(names) == len(set(names))
-    assert flat_settings is not None
 
 
 def test_launch_file_declares_the_documented_arguments():

@@ -14,8 +14,9 @@ from std_srvs.srv import Trigger
 
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.config import RasterConfig
-from urban_map_loc.errors import ConfigurationError, ModelError, UrbanMapLocError
+from urban_map_loc.errors import ModelError, UrbanMapLocError
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.ros import node as node_module
 from urban_map_loc.ros.conversions import UNKNOWN_VARIANCE
 from urban_map_loc.ros.node import LocalizerNode
 
@@ -256,12 +257,37 @@ def test_namespace(bench):
     assert b.node.get_fully_qualified_name() == "/car/urban_map_loc"
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_map_to_odom_on_tf_while_locked(bench, monkeypatch, wanted):
+    sent = []
+
+    class Broadcaster:
+        def __init__(self, node):
+            self.sendTransform = sent.append
+
+    monkeypatch.setattr(node_module, "TransformBroadcaster", Broadcaster)  # tf2_ros is not to be had from pip
+    b = bench(publish_tf=wanted)
+    b.send(1.0)
+    assert not sent
+    lock(b, 1.1)
+    before = len(b.got["~/odometry"])
+    b.odom.publish(odometry_message(2.0, x=5.0))
+    b.spin_until(lambda: len(b.got["~/odometry"]) > before)
+    if not wanted:
+        assert not sent
+        return
+    message = sent[-1]
+    assert (message.header.frame_id, message.child_frame_id, message.header.stamp.sec) == ("map", "odom", 2)
+    t, q = message.transform.translation, message.transform.rotation
+    assert (t.x, t.y, t.z) == pytest.approx((T_MAP_ODOM.x, T_MAP_ODOM.y, 0.0))
+    assert (q.z, q.w) == pytest.approx((np.sin(np.pi / 4), np.cos(np.pi / 4)))
+
+
 def test_parameters_reach_the_localizer(bench):
     b = bench(**{"fusion.lock_distance_m": 12.5, "cloud.building_labels": [50, 51]})
     _, _, config = b.loaded[0]
     assert config.fusion.lock_distance_m == 12.5
     assert config.cloud.building_labels == (50, 51)
-    b.node.get_parameter("use_sim_time")
 
 
 @pytest.mark.parametrize(
@@ -307,7 +333,3 @@ def test_managed_by_hand(bench):
     b.node.trigger_cleanup()
     b.node.trigger_configure()
     assert len(b.loaded) == 2
-
-
-def test_configuration_error_is_one_of_ours():
-    assert issubclass(ConfigurationError, UrbanMapLocError)
