@@ -17,7 +17,6 @@ import yaml
 from urban_map_loc import __version__
 from urban_map_loc.ros.middleware import PROFILE_VARIABLES, prepare_environment
 from urban_map_loc.ros.parameters import default_of, settings
-from urban_map_loc.settings import flat_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch" / "localize.launch.py"

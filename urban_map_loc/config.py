@@ -126,7 +126,7 @@ class CloudConfig(Section):
 class VerificationConfig(Section):
     """Scoring a pose against the map, and choosing among MapNet's cells."""
 
-    cells: int = setting(60, "MapNet's best cells that are checked against the map", low=1, high=5000)
+    cells: int = setting(120, "MapNet's best cells that are checked against the map", low=1, high=5000)
     wall_sigma_m: float = setting(0.8, "a hit this far from the nearest wall scores exp(-1/2)", unit="m", low=0.05, high=10.0)
     through_penalty: float = setting(0.7, "cost of a ray that passes through a building, in hits", low=0.0, high=10.0)
     through_depth_m: float = setting(1.0, "a ray point this deep inside a building counts as passing through it", unit="m", low=0.0)
@@ -171,7 +171,7 @@ class FusionConfig(Section):
     odometry_heading_noise: float = setting(
         0.0035, "odometry's heading drift after one metre, 1 sigma of a random walk", unit="rad/sqrt(m)", low=0.0, high=1.0
     )
-    map_sigma_m: float = setting(0.5, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
+    map_sigma_m: float = setting(0.35, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
     odometry_timeout_s: float = setting(0.5, "odometry older than this at a cloud's stamp means the scan is skipped", unit="s", low=0.01)
     odometry_buffer_s: float = setting(30.0, "odometry kept for late clouds", unit="s", low=0.5)
     teleport_m: float = setting(10.0, "a jump of odometry this large between two messages resets the drive", unit="m", low=0.5)

@@ -41,6 +41,7 @@ class _OsmData:
     tags: dict[int, dict[str, str]] = field(default_factory=dict)
     multipolygons: list[tuple[int, dict[str, str], list[tuple[int, str]]]] = field(default_factory=list)
     bounds: tuple[float, float, float, float] | None = None
+    generator: str = ""
 
     def line(self, way: int) -> Line | None:
         """Coordinates `(N, 2)` [deg] of a way, without the nodes that an extract lacks; None where nothing is left."""
@@ -66,7 +67,8 @@ def read_osm(path: Path) -> AreaMap:
         raise AreaError(f"{path} holds no drivable road; export an area with streets")
     west, south, east, north = data.bounds or tuple(shapely.total_bounds(np.array(polygons + roads, dtype=object)))
     datum = GeoPoint(round((south + north) / 2.0, DIGITS), round((west + east) / 2.0, DIGITS))
-    source = f"OpenStreetMap file {path.name}"
+    # Whose data a file holds decides what a picture of it has to credit, so that the writer's own words are kept.
+    source = f"{path.name}, written by {data.generator or 'an unnamed program'}"
     return AreaMap(datum, _objects(polygons), np.array(heights), _objects(ids), _objects(roads), _objects(classes), source)
 
 
@@ -86,6 +88,7 @@ def _load(path: Path) -> _OsmData:
     data = _OsmData()
     try:
         processor = osmium.FileProcessor(str(path))
+        data.generator = processor.header.get("generator", "")
         box = processor.header.box()
         if box is not None and box.valid():
             data.bounds = (box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat)

@@ -27,6 +27,7 @@ class Verifier:
         self._corner, self._step = raster.origin, raster.resolution_m
         self._distance = np.abs(raster.distance)
         self._hit = np.exp(-0.5 * (self._distance / np.float32(config.wall_sigma_m)) ** 2).astype(np.float32)
+        self._hit_bytes = np.rint(255.0 * self._hit).astype(np.uint8)
         self._deep = raster.distance < -config.through_depth_m
         self._lattice_origin, self._drivable = _drivable_lattice(area, raster, config)
         self._headings = np.arange(config.heading_steps) * (2.0 * np.pi / config.heading_steps)
@@ -68,7 +69,7 @@ class Verifier:
         thin = np.ascontiguousarray(points[:: -(-len(points) // cfg.rays)])
         origins = np.zeros_like(thin)
         prior = cfg.log_probability_weight * log_probability
-        total = kernels.coarse_hits(self._hit, self._corner, self._step, thin, positions, self._headings) + prior[:, None]
+        total = kernels.coarse_hits(self._hit_bytes, self._corner, self._step, thin, positions, self._headings) + prior[:, None]
         count = min(FOLLOWED, total.size)
         chosen = np.argpartition(total.ravel(), -count)[-count:]
         at, heading = np.unravel_index(chosen, total.shape)
