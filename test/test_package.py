@@ -19,8 +19,10 @@ from urban_map_loc.ros.middleware import PROFILE_VARIABLES, prepare_environment
 from urban_map_loc.ros.parameters import default_of, settings
 
 ROOT = Path(__file__).resolve().parents[1]
-LAUNCH = ROOT / "launch" / "localize.launch.py"
-ARGUMENTS = {"area", "model", "params_file", "use_sim_time", "namespace"}
+LAUNCH_ARGUMENTS = {
+    "localize.launch.py": {"area", "model", "params_file", "use_sim_time", "namespace"},
+    "demo.launch.py": {"folder", "rate"},
+}
 # ROS packages that code may import where they exist and does without where not.
 OPTIONAL = {"tf2_ros"}
 
@@ -76,7 +78,12 @@ def test_colcon_builds_a_ros_package(installed):
     assert os.access(installed / "lib/urban_map_loc/localizer_node", os.X_OK)
     assert os.access(installed / "lib/urban_map_loc/urban_map_loc", os.X_OK)
     share = installed / "share/urban_map_loc"
-    for file in ("package.xml", "launch/localize.launch.py", "config/localize.yaml", "config/fastdds_large_clouds.xml"):
+    for file in (
+        "package.xml",
+        *(f"launch/{name}" for name in LAUNCH_ARGUMENTS),
+        "config/localize.yaml",
+        "config/fastdds_large_clouds.xml",
+    ):
         assert (share / file).read_bytes() == (ROOT / file).read_bytes()
 
 
@@ -118,16 +125,21 @@ def test_settings_of_node_and_localizer_do_not_share_names():
     assert len(names) == len(set(names))
 
 
-def test_launch_file_declares_the_documented_arguments():
+@pytest.mark.parametrize(("name", "arguments"), LAUNCH_ARGUMENTS.items())
+def test_launch_files_declare_the_documented_arguments(name, arguments, request, monkeypatch):
+    path = ROOT / "launch" / name
     if importlib.util.find_spec("launch") is not None and importlib.util.find_spec("launch.actions") is not None:
-        spec = importlib.util.spec_from_file_location("localize_launch", LAUNCH)
+        installed = request.getfixturevalue("installed")
+        monkeypatch.setenv("AMENT_PREFIX_PATH", f"{installed}{os.pathsep}{sys.prefix}")
+        spec = importlib.util.spec_from_file_location("tried_launch_file", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        declared = {a.name for a in module.generate_launch_description().get_launch_arguments()}
+        entities = module.generate_launch_description().entities
+        declared = {e.name for e in entities if type(e).__name__ == "DeclareLaunchArgument"}
     else:
-        calls = [n for n in ast.walk(ast.parse(LAUNCH.read_text())) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
         declared = {n.args[0].value for n in calls if n.func.id == "DeclareLaunchArgument"}
-    assert declared == ARGUMENTS
+    assert declared == arguments
 
 
 def test_users_own_middleware_settings_stay():
