@@ -105,7 +105,7 @@ def test_map_tile_and_hypotheses(bench):
     b.spin_until(lambda: b.got["~/map"] and b.got["~/tile"] and b.got["~/hypotheses"])
     raster = BuildingRaster.from_area(b.localizer.area, RasterConfig())
     grid = b.got["~/map"][0]
-    assert np.count_nonzero(np.array(grid.data) == 100) == np.count_nonzero(raster.building >= 0) > 0
+    assert np.count_nonzero(np.array(grid.data) == 100) == np.count_nonzero(raster.building > 0) > 0
     # The tile's pixel (0, 0) is the farthest forward and left: the last column and the last row of a grid that starts behind, right.
     tile = b.got["~/tile"][0]
     assert tile.header.frame_id == "base_link"

@@ -2,11 +2,18 @@
 
 Row 0 is the southernmost, column 0 the westernmost; pixel (row, column) is centred at
 `origin + (column, row) * resolution` [m] in the `map` frame.
+
+The arrays are made block by block and, given a cache folder, live in files that are mapped into memory: only the pages
+that are looked at take memory, and the next start maps them at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -15,6 +22,20 @@ from scipy import ndimage
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import RasterConfig
+from urban_map_loc.errors import OutputError
+from urban_map_loc.output import final_folder
+
+# Distances are kept in steps of 0.1 m, a quarter of what OSM is accurate to, and cut where nothing that is scored reaches.
+DISTANCE_STEP_M = 0.1
+FARTHEST_STEPS = 127
+NO_BUILDING = 0
+
+BLOCK_PX = 1024
+CACHE_FORMAT = 1
+CACHE_MARK, DISTANCE_FILE, BUILDING_FILE = "raster.json", "distance.npy", "building.npy"
+
+DistanceArray = NDArray[np.int8]
+BuildingArray = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,59 +45,125 @@ class BuildingRaster:
     Attributes:
         origin: `(2,)` east, north [m] of the centre of pixel (0, 0).
         resolution_m: pixel size [m].
-        distance: `(H, W)` float32 distance to the nearest wall [m], negative inside buildings.
-        building: `(H, W)` int32 index of the building that covers the pixel, -1 for none.
+        distance: `(H, W)` int8 distance to the nearest wall in steps of 0.1 m, negative inside buildings, cut at 12.7 m.
+        building: `(H, W)` uint16 number of the building that covers the pixel, 0 for none; numbers repeat in large areas.
     """
 
     origin: NDArray[np.float64]
     resolution_m: float
-    distance: NDArray[np.float32]
-    building: NDArray[np.int32]
+    distance: DistanceArray
+    building: BuildingArray
 
     @classmethod
-    def from_area(cls, area: AreaMap, config: RasterConfig) -> BuildingRaster:
-        """Rasterise an area's buildings; walls shared by two buildings are inside and vanish, as for a lidar."""
-        step = config.resolution_m
-        west, south, east, north = area.bounds
-        origin = np.array([west, south]) - config.margin_m
-        shape = tuple(int(np.ceil((hi - lo + 2 * config.margin_m) / step)) + 1 for lo, hi in ((south, north), (west, east)))
-        building = np.full(shape, -1, dtype=np.int32)
-        for index, polygon in enumerate(area.buildings):
-            _burn(building, polygon, index, origin, step)
-        return cls(origin, step, signed_distance(building >= 0, step), building)
+    def from_area(cls, area: AreaMap, config: RasterConfig, cache: Path | None = None) -> BuildingRaster:
+        """Rasterise an area's buildings; walls shared by two buildings are inside and vanish, as for a lidar.
+
+        Args:
+            cache: folder to keep the arrays in; used again while area and settings are the same, else made anew. Where it
+                cannot be written, the arrays are made in memory.
+        """
+        origin, shape = _extent(area, config)
+        key = {"format": CACHE_FORMAT, "area_hash": area.content_hash, **asdict(config)}
+        if cache is not None:
+            try:
+                _make_cache(cache, key, area, origin, config.resolution_m, shape)
+                return cls(origin, config.resolution_m, *_map_cache(cache))
+            except OutputError as error:
+                logging.getLogger(__name__).warning("rasters are made anew at every start: %s", error)
+        distance, building = np.empty(shape, dtype=np.int8), np.empty(shape, dtype=np.uint16)
+        _fill(area, origin, config.resolution_m, distance, building)
+        return cls(origin, config.resolution_m, distance, building)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.distance.shape[0], self.distance.shape[1]
 
-    def index(self, points: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Rows, columns and whether inside, each `(N,)`, of points `(N, 2)` [m]; outside ones are clipped to the border."""
-        cells = np.rint((points - self.origin) / self.resolution_m).astype(np.int64)
-        limit = np.array(self.shape[::-1]) - 1
-        inside = np.all((cells >= 0) & (cells <= limit), axis=1)
-        cells = np.clip(cells, 0, limit)
-        return cells[:, 1], cells[:, 0], inside
+    def distance_m(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distance `(N,)` [m] to the nearest wall, negative inside, of points `(N, 2)`; +12.7 m outside the raster."""
+        column, row = np.rint((points - self.origin) / self.resolution_m).astype(np.int64).T
+        inside = (row >= 0) & (column >= 0) & (row < self.shape[0]) & (column < self.shape[1])
+        steps = np.full(len(points), FARTHEST_STEPS, dtype=np.int64)
+        steps[inside] = self.distance[row[inside], column[inside]]
+        return np.asarray(steps * DISTANCE_STEP_M, dtype=np.float64)
 
 
-def _burn(building: NDArray[np.int32], polygon: shapely.Polygon, index: int, origin: NDArray[np.float64], step: float) -> None:
-    """Write `index` into the pixels whose centre lies inside the polygon."""
+def raster_cache(area_path: Path) -> Path:
+    """Where the rasters of an area file are kept: beside it."""
+    return area_path.with_name(area_path.name + ".raster")
+
+
+def _extent(area: AreaMap, config: RasterConfig) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    west, south, east, north = area.bounds
+    rows, columns = (
+        int(np.ceil((high - low + 2 * config.margin_m) / config.resolution_m)) + 1 for low, high in ((south, north), (west, east))
+    )
+    return np.array([west, south]) - config.margin_m, (rows, columns)
+
+
+def _make_cache(
+    cache: Path, key: dict[str, object], area: AreaMap, origin: NDArray[np.float64], step: float, shape: tuple[int, int]
+) -> None:
+    """Fill the cache folder unless it holds just this."""
+    mark = cache / CACHE_MARK
+    if mark.is_file() and mark.read_text(encoding="utf-8") == json.dumps(key):
+        return
+    with final_folder(cache, CACHE_MARK) as folder:
+        distance = np.lib.format.open_memmap(folder / DISTANCE_FILE, mode="w+", dtype=np.int8, shape=shape)
+        building = np.lib.format.open_memmap(folder / BUILDING_FILE, mode="w+", dtype=np.uint16, shape=shape)
+        _fill(area, origin, step, distance, building)
+        distance.flush()
+        building.flush()
+        (folder / CACHE_MARK).write_text(json.dumps(key), encoding="utf-8")
+
+
+def _map_cache(cache: Path) -> tuple[DistanceArray, BuildingArray]:
+    # As plain arrays: numba compiles its kernels for those.
+    return tuple(np.asarray(np.load(cache / name, mmap_mode="r")) for name in (DISTANCE_FILE, BUILDING_FILE))  # type: ignore[return-value]
+
+
+def _fill(area: AreaMap, origin: NDArray[np.float64], step: float, distance: DistanceArray, building: BuildingArray) -> None:
+    """Write both arrays block by block; each block sees as far beyond its border as distances reach."""
+    tree = shapely.STRtree(area.buildings)
+    halo = int(np.ceil(FARTHEST_STEPS * DISTANCE_STEP_M / step)) + 1
+    for rows, columns in _blocks(distance.shape):
+        first = np.array([columns.start - halo, rows.start - halo])
+        size = (rows.stop - rows.start + 2 * halo, columns.stop - columns.start + 2 * halo)
+        corner = origin + first * step
+        numbers = np.full(size, NO_BUILDING, dtype=np.uint16)
+        for index in tree.query(shapely.box(*corner, *(corner + np.array(size[::-1]) * step))):
+            _burn(numbers, area.buildings[index], 1 + int(index) % 65535, corner, step)
+        inner = (slice(halo, -halo), slice(halo, -halo))
+        distance[rows, columns] = quantised_distance(numbers != NO_BUILDING, step)[inner]
+        building[rows, columns] = numbers[inner]
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    for row in range(0, shape[0], BLOCK_PX):
+        for column in range(0, shape[1], BLOCK_PX):
+            yield slice(row, min(row + BLOCK_PX, shape[0])), slice(column, min(column + BLOCK_PX, shape[1]))
+
+
+def _burn(numbers: BuildingArray, polygon: shapely.Polygon, number: int, corner: NDArray[np.float64], step: float) -> None:
+    """Write `number` into the pixels of a block whose centre lies inside the polygon."""
     west, south, east, north = polygon.bounds
-    first = np.maximum(np.ceil((np.array([west, south]) - origin) / step).astype(int), 0)
-    last = np.floor((np.array([east, north]) - origin) / step).astype(int)
-    columns, rows = np.meshgrid(np.arange(first[0], last[0] + 1), np.arange(first[1], last[1] + 1))
+    limit = np.array(numbers.shape[::-1])
+    first = np.clip(np.ceil((np.array([west, south]) - corner) / step).astype(int), 0, limit)
+    last = np.clip(np.floor((np.array([east, north]) - corner) / step).astype(int) + 1, 0, limit)
+    columns, rows = np.meshgrid(np.arange(first[0], last[0]), np.arange(first[1], last[1]))
     shapely.prepare(polygon)
-    inside = shapely.contains_xy(polygon, origin[0] + columns * step, origin[1] + rows * step)
-    building[rows[inside], columns[inside]] = index
+    inside = shapely.contains_xy(polygon, corner[0] + columns * step, corner[1] + rows * step)
+    numbers[rows[inside], columns[inside]] = number
 
 
-def signed_distance(inside: NDArray[np.bool_], resolution_m: float) -> NDArray[np.float32]:
-    """Distance [m] from each pixel's centre to the border of the mask `(H, W)`, negative inside.
+def quantised_distance(inside: NDArray[np.bool_], resolution_m: float) -> DistanceArray:
+    """Distance from each pixel's centre to the border of the mask `(H, W)`, negative inside, in steps of 0.1 m.
 
     The border runs between an inside and an outside pixel, half a pixel from either's centre.
     """
     if not inside.any():
-        return np.full(inside.shape, 1e4, dtype=np.float32)
-    outside_m = ndimage.distance_transform_edt(~inside) - 0.5
-    inside_m = ndimage.distance_transform_edt(inside) - 0.5
-    return (np.where(inside, -inside_m, outside_m) * resolution_m).astype(np.float32)
+        return np.full(inside.shape, FARTHEST_STEPS, dtype=np.int8)
+    outside_px = ndimage.distance_transform_edt(~inside) - 0.5
+    inside_px = ndimage.distance_transform_edt(inside) - 0.5
+    steps = np.rint(np.where(inside, -inside_px, outside_px) * (resolution_m / DISTANCE_STEP_M))
+    return np.clip(steps, -FARTHEST_STEPS, FARTHEST_STEPS).astype(np.int8)

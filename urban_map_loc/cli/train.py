@@ -5,12 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from urban_map_loc.config import MapNetConfig, TrainConfig, TrainingConfig
-
-if TYPE_CHECKING:
-    from urban_map_loc.area.area_map import AreaMap
 
 HELP = "train MapNet on an area's tiles"
 
@@ -36,7 +32,12 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         AreaError, ConfigurationError, ModelError, OutputError: in one line each.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     from urban_map_loc.area.geopackage import read_area
+    from urban_map_loc.area.raster import raster_cache
+    from urban_map_loc.training.trainer import train
 
     training = TrainingConfig()
     if args.steps is not None:
@@ -45,16 +46,7 @@ def run(args: argparse.Namespace) -> None:
         training = replace(training, minutes=args.minutes)
     network = MapNetConfig(preset=args.preset, head=args.head)
     config = TrainConfig(training=training, network=network, seed=args.seed)
-    train_with_bar(read_area(args.area), config, args.out, args.device, args.resume)
-
-
-def train_with_bar(area: AreaMap, config: TrainConfig, out: Path, device: str = "auto", resume: bool = False) -> None:
-    """Train an AreaMap with a progress bar on stderr and print the summary."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    from urban_map_loc.training.trainer import train
-
+    area = read_area(args.area)
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -68,6 +60,6 @@ def train_with_bar(area: AreaMap, config: TrainConfig, out: Path, device: str = 
         def show(done: float, figures: dict[str, float]) -> None:
             bar.update(task, completed=done, loss=figures["loss"], tiles_per_s=figures["tiles_per_s"])
 
-        summary = train(area, config, out, device=device, resume=resume, progress=show)
+        summary = train(area, config, args.out, device=args.device, resume=args.resume, progress=show, cache=raster_cache(args.area))
     reached = ", ".join(f"{name} {value:g}" for name, value in summary["validation"].items())
-    print(f"{out}: {summary['steps']} steps, {summary['tiles']} tiles, {summary['minutes']:g} min; validation: {reached}")
+    print(f"{args.out}: {summary['steps']} steps, {summary['tiles']} tiles, {summary['minutes']:g} min; validation: {reached}")

@@ -1,7 +1,8 @@
 """Compiled kernels that score poses against the map.
 
 A point set is `points (M, 2)` with the `origins (M, 2)` its rays started from, both in the base frame [m]: zeros for a single
-scan, earlier sensor positions for the recent drive. Rasters are `BuildingRaster`'s; positions are `(e - origin) / step`.
+scan, earlier sensor positions for the recent drive. `distance (H, W)` is `BuildingRaster`'s, in steps of 0.1 m; `hit (256,)` is
+the hit value of each of its values (plus 128) and `deep` the value below which a pixel lies deep inside a building.
 
 The score of a pose is the mean over points of exp(-(d / sigma)^2 / 2), d the distance to the nearest wall, minus a penalty
 for each ray that has already passed deep through a building at 35, 60 or 80 % of its length.
@@ -15,38 +16,40 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from urban_map_loc.area.raster import DISTANCE_STEP_M
 from urban_map_loc.geometry.pose2 import FloatArray
 
-HitRaster = NDArray[np.float32]
-DeepRaster = NDArray[np.bool_]
+Distances = NDArray[np.int8]
+HitValues = NDArray[np.float64]
 
 
 @njit(cache=True, inline="always")
-def _bilinear(raster: HitRaster, column: float, row: float) -> float:
-    """Value between pixel centres; 0 outside."""
+def _hit_value(distance: Distances, hit: HitValues, column: float, row: float) -> float:
+    """Hit value between pixel centres (bilinear); 0 outside."""
     c, r = math.floor(column), math.floor(row)
-    if c < 0 or r < 0 or r + 1 >= raster.shape[0] or c + 1 >= raster.shape[1]:
+    if c < 0 or r < 0 or r + 1 >= distance.shape[0] or c + 1 >= distance.shape[1]:
         return 0.0
     fc, fr = column - c, row - r
-    return (1.0 - fr) * ((1.0 - fc) * raster[r, c] + fc * raster[r, c + 1]) + fr * (
-        (1.0 - fc) * raster[r + 1, c] + fc * raster[r + 1, c + 1]
-    )
+    south = (1.0 - fc) * hit[distance[r, c] + 128] + fc * hit[distance[r, c + 1] + 128]
+    north = (1.0 - fc) * hit[distance[r + 1, c] + 128] + fc * hit[distance[r + 1, c + 1] + 128]
+    return (1.0 - fr) * south + fr * north
 
 
 @njit(cache=True, inline="always")
-def _passes_through(deep: DeepRaster, column0: float, row0: float, column1: float, row1: float) -> bool:
+def _passes_through(distance: Distances, deep: int, column0: float, row0: float, column1: float, row1: float) -> bool:
     for share in (0.35, 0.6, 0.8):
         c = int(column0 + share * (column1 - column0) + 0.5)
         r = int(row0 + share * (row1 - row0) + 0.5)
-        if 0 <= c < deep.shape[1] and 0 <= r < deep.shape[0] and deep[r, c]:
+        if 0 <= c < distance.shape[1] and 0 <= r < distance.shape[0] and distance[r, c] < deep:
             return True
     return False
 
 
 @njit(cache=True)
 def score_pose(
-    hit: HitRaster,
-    deep: DeepRaster,
+    distance: Distances,
+    hit: HitValues,
+    deep: int,
     corner: FloatArray,
     step: float,
     penalty: float,
@@ -63,17 +66,18 @@ def score_pose(
     for i in range(points.shape[0]):
         x, y = points[i, 0], points[i, 1]
         column1, row1 = column + c * x - s * y, row + s * x + c * y
-        total += _bilinear(hit, column1, row1)
+        total += _hit_value(distance, hit, column1, row1)
         x, y = origins[i, 0], origins[i, 1]
-        if _passes_through(deep, column + c * x - s * y, row + s * x + c * y, column1, row1):
+        if _passes_through(distance, deep, column + c * x - s * y, row + s * x + c * y, column1, row1):
             total -= penalty
     return total / max(points.shape[0], 1)
 
 
 @njit(cache=True, parallel=True)
 def score_poses(
-    hit: HitRaster,
-    deep: DeepRaster,
+    distance: Distances,
+    hit: HitValues,
+    deep: int,
     corner: FloatArray,
     step: float,
     penalty: float,
@@ -84,20 +88,26 @@ def score_poses(
     """Scores `(K,)` of poses `(K, 3)`."""
     out = np.empty(poses.shape[0])
     for k in prange(poses.shape[0]):
-        out[k] = score_pose(hit, deep, corner, step, penalty, points, origins, poses[k, 0], poses[k, 1], poses[k, 2])
+        out[k] = score_pose(distance, hit, deep, corner, step, penalty, points, origins, poses[k, 0], poses[k, 1], poses[k, 2])
     return out
 
 
 @njit(cache=True, parallel=True)
 def coarse_hits(
-    hit: NDArray[np.uint8], corner: FloatArray, step: float, points: FloatArray, positions: FloatArray, headings: FloatArray
+    distance: Distances,
+    hit: HitValues,
+    corner: FloatArray,
+    step: float,
+    points: FloatArray,
+    positions: FloatArray,
+    headings: FloatArray,
 ) -> NDArray[np.float32]:
     """Mean hit value `(P, H)` of points `(M, 2)` seen from every position `(P, 2)` in every heading `(H,)`, nearest pixel.
 
-    `hit` holds 255 times the hit value: a quarter of the memory, so that the region looked at stays in the cache. Turned points
-    become offsets in the flattened raster, which all positions share; positions whose points could leave the raster score 0.
+    Turned points become offsets in the flattened raster, which all positions share; positions whose points could leave the raster
+    score 0.
     """
-    rows, columns = hit.shape
+    rows, columns = distance.shape
     count = points.shape[0]
     offsets = np.empty((headings.shape[0], count), dtype=np.int32)
     reach = 0
@@ -108,7 +118,8 @@ def coarse_hits(
             dr = round(s * points[i, 0] + c * points[i, 1])
             reach = max(reach, abs(dc), abs(dr))
             offsets[h, i] = dr * columns + dc
-    flat = hit.ravel()
+    flat = distance.ravel()
+    value = (255.0 * hit).astype(np.int32)
     out = np.zeros((positions.shape[0], headings.shape[0]), dtype=np.float32)
     for p in prange(positions.shape[0]):
         column = round((positions[p, 0] - corner[0]) / step)
@@ -119,15 +130,16 @@ def coarse_hits(
         for h in range(headings.shape[0]):
             total = 0
             for i in range(count):
-                total += flat[base + offsets[h, i]]
+                total += value[flat[base + offsets[h, i]] + 128]
             out[p, h] = total / (255.0 * count)
     return out
 
 
 @njit(cache=True, parallel=True)
 def climb(
-    hit: HitRaster,
-    deep: DeepRaster,
+    distance: Distances,
+    hit: HitValues,
+    deep: int,
     corner: FloatArray,
     step: float,
     penalty: float,
@@ -147,7 +159,7 @@ def climb(
     scores = np.empty(poses.shape[0])
     for k in prange(poses.shape[0]):
         e, n, yaw = poses[k, 0], poses[k, 1], poses[k, 2]
-        best = score_pose(hit, deep, corner, step, penalty, points, origins, e, n, yaw)
+        best = score_pose(distance, hit, deep, corner, step, penalty, points, origins, e, n, yaw)
         metres, radians = first_step_m, first_step_rad
         rounds = 0
         halved = 0
@@ -164,7 +176,7 @@ def climb(
                         de, dn = -sign * metres * s, sign * metres * c
                     else:
                         turn = sign * radians
-                    value = score_pose(hit, deep, corner, step, penalty, points, origins, e + de, n + dn, yaw + turn)
+                    value = score_pose(distance, hit, deep, corner, step, penalty, points, origins, e + de, n + dn, yaw + turn)
                     if value > best + 1e-9:
                         best, improved = value, True
                         e, n, yaw = e + de, n + dn, yaw + turn
@@ -178,7 +190,7 @@ def climb(
 
 
 @njit(cache=True)
-def information(distance: HitRaster, corner: FloatArray, step: float, sigma: float, points: FloatArray, pose: FloatArray) -> FloatArray:
+def information(distance: Distances, corner: FloatArray, step: float, sigma: float, points: FloatArray, pose: FloatArray) -> FloatArray:
     """Gauss-Newton information `(3, 3)` of east [m], north [m], yaw [rad] from the wall distances at the hits.
 
     Each hit weighs exp(-(d / sigma)^2 / 2) (Welsch's kernel): hits that no wall explains constrain nothing. In a straight
@@ -194,12 +206,14 @@ def information(distance: HitRaster, corner: FloatArray, step: float, sigma: flo
         row = int((pose[1] + dn - corner[1]) / step + 0.5)
         if column < 2 or row < 2 or column >= columns - 2 or row >= rows - 2:
             continue
-        d = distance[row, column]
+        d = DISTANCE_STEP_M * distance[row, column]
         weight = math.exp(-0.5 * (d / sigma) ** 2)
         if weight < 0.05:
             continue
-        ge = (distance[row, column + 2] - distance[row, column - 2]) / (4.0 * step)
-        gn = (distance[row + 2, column] - distance[row - 2, column]) / (4.0 * step)
+        # The slope of the distance to the wall over four pixels, 1 across a wall. The sign does not matter.
+        scale = DISTANCE_STEP_M / (4.0 * step)
+        ge = scale * (float(distance[row, column + 2]) - float(distance[row, column - 2]))
+        gn = scale * (float(distance[row + 2, column]) - float(distance[row - 2, column]))
         jacobian[0], jacobian[1], jacobian[2] = ge, gn, gn * de - ge * dn
         for a in range(3):
             for b in range(3):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.geopackage import read_area
-from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.raster import BuildingRaster, raster_cache
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.config import LocalizerConfig
@@ -46,13 +46,17 @@ class Localizer:
     The state is `T_map_odom` (REP-105): a late cloud needs odometry at its own stamp only.
     """
 
-    def __init__(self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_name: str = "the area") -> None:
-        """Raises ModelError where the model was trained on another area."""
-        model.check_area(area, area_name)
+    def __init__(self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None) -> None:
+        """`area_path`: the area's file, beside which its rasters are kept; without it they are made in memory.
+
+        Raises:
+            ModelError: the model was trained on another area.
+        """
+        model.check_area(area, str(area_path or "the area"))
         self.area, self.model, self.config = area, model, config
         self.tile_config = model.config.tile
         self.grid = TileGrid(self.tile_config)
-        self.raster = BuildingRaster.from_area(area, config.raster)
+        self.raster = BuildingRaster.from_area(area, config.raster, raster_cache(area_path) if area_path else None)
         self.verifier = Verifier(area, self.raster, config.verification)
         self.odometry = OdometryBuffer(config.fusion)
         self.drive = RecentDrive(config.fusion)
@@ -69,7 +73,7 @@ class Localizer:
         Raises:
             AreaError, ModelError: a file is missing, damaged, or the model is of another area.
         """
-        return cls(read_area(area_path), load_checkpoint(model_path), config, str(area_path))
+        return cls(read_area(area_path), load_checkpoint(model_path), config, area_path)
 
     @property
     def state(self) -> State:

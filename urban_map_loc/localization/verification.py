@@ -7,7 +7,7 @@ import shapely
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.raster import DISTANCE_STEP_M, BuildingRaster
 from urban_map_loc.config import VerificationConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2, wrap_angle
 from urban_map_loc.localization import kernels
@@ -17,6 +17,8 @@ from urban_map_loc.mapnet.hypotheses import Hypotheses
 # Coarse candidates whose rays are followed, and of these the distinct ones that are refined; more change no answer.
 FOLLOWED = 4000
 REFINED = 60
+# Positions of so many regions are kept; a cell's are some kilobytes.
+REMEMBERED_REGIONS = 20_000
 
 
 class Verifier:
@@ -24,12 +26,12 @@ class Verifier:
 
     def __init__(self, area: AreaMap, raster: BuildingRaster, config: VerificationConfig) -> None:
         self.config = config
-        self._corner, self._step = raster.origin, raster.resolution_m
-        self._distance = np.abs(raster.distance)
-        self._hit = np.exp(-0.5 * (self._distance / np.float32(config.wall_sigma_m)) ** 2).astype(np.float32)
-        self._hit_bytes = np.rint(255.0 * self._hit).astype(np.uint8)
-        self._deep = raster.distance < -config.through_depth_m
-        self._lattice_origin, self._drivable = _drivable_lattice(area, raster, config)
+        self._distance, self._corner, self._step = raster.distance, raster.origin, raster.resolution_m
+        steps = np.abs(np.arange(-128, 128)) * DISTANCE_STEP_M
+        self._hit = np.exp(-0.5 * (steps / config.wall_sigma_m) ** 2)
+        self._deep = round(-config.through_depth_m / DISTANCE_STEP_M)
+        self._raster, self._roads = raster, shapely.STRtree(area.roads)
+        self._lattices: dict[tuple[float, ...], FloatArray] = {}
         self._headings = np.arange(config.heading_steps) * (2.0 * np.pi / config.heading_steps)
 
     def score(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
@@ -45,8 +47,8 @@ class Verifier:
         return kernels.climb(*self._rasters, points, origins, np.ascontiguousarray(poses), reach_m / 2.0, radians, 3)
 
     @property
-    def _rasters(self) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
-        return self._hit, self._deep, self._corner, self._step, self.config.through_penalty  # type: ignore[return-value]
+    def _rasters(self) -> tuple[NDArray[np.int8], FloatArray, int, FloatArray, float, float]:
+        return self._distance, self._hit, self._deep, self._corner, self._step, self.config.through_penalty
 
     def information(self, points: FloatArray, pose: Pose2) -> FloatArray:
         """Information `(3, 3)` of east [m], north [m], yaw [rad] that hits `(M, 2)` (base frame) give of a pose.
@@ -69,7 +71,8 @@ class Verifier:
         thin = np.ascontiguousarray(points[:: -(-len(points) // cfg.rays)])
         origins = np.zeros_like(thin)
         prior = cfg.log_probability_weight * log_probability
-        total = kernels.coarse_hits(self._hit_bytes, self._corner, self._step, thin, positions, self._headings) + prior[:, None]
+        total = kernels.coarse_hits(self._distance, self._hit, self._corner, self._step, thin, positions, self._headings)
+        total += prior[:, None]
         count = min(FOLLOWED, total.size)
         chosen = np.argpartition(total.ravel(), -count)[-count:]
         at, heading = np.unravel_index(chosen, total.shape)
@@ -90,15 +93,22 @@ class Verifier:
 
     def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, FloatArray]:
         """Drivable lattice positions `(P, 2)` [m] inside the regions, and their region's log-probability `(P,)`."""
-        step, shape = self.config.position_step_m, np.array(self._drivable.shape[::-1])
-        positions, log_probability = [np.zeros((0, 2))], [np.zeros(0)]
-        for region, value in zip(hypotheses.region, hypotheses.log_probability, strict=True):
-            first = np.clip(np.ceil((region[:2] - self._lattice_origin) / step).astype(int), 0, shape)
-            last = np.clip(np.ceil((region[2:] - self._lattice_origin) / step).astype(int), 0, shape)
-            rows, columns = np.nonzero(self._drivable[first[1] : last[1], first[0] : last[0]])
-            positions.append(self._lattice_origin + (np.column_stack([columns, rows]) + first) * step)
-            log_probability.append(np.full(len(rows), value))
-        return np.concatenate(positions), np.concatenate(log_probability)
+        lattices = [self._lattice(tuple(region)) for region in hypotheses.region]
+        counts = [len(lattice) for lattice in lattices]
+        return np.concatenate([np.zeros((0, 2)), *lattices]), np.repeat(hypotheses.log_probability, counts)
+
+    def _lattice(self, region: tuple[float, ...]) -> FloatArray:
+        """Points `(P, 2)` [m] of a region (west, south, east, north) on which a car may stand; remembered."""
+        if region not in self._lattices:
+            if len(self._lattices) >= REMEMBERED_REGIONS:
+                self._lattices.clear()
+            step = self.config.position_step_m
+            east, north = (np.arange(np.ceil(region[k] / step), np.ceil(region[k + 2] / step)) * step for k in (0, 1))
+            points = np.stack(np.meshgrid(east, north), axis=-1).reshape(-1, 2)
+            near, _ = self._roads.query(shapely.points(points), predicate="dwithin", distance=self.config.road_reach_m)
+            points = points[np.unique(near)]
+            self._lattices[region] = points[self._raster.distance_m(points) > -self.config.through_depth_m]
+        return self._lattices[region]
 
     def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> list[int]:
         """Indices of at most `count` poses, best first, none near another in both position and heading."""
@@ -114,23 +124,3 @@ class Verifier:
             near = np.hypot(*(poses[:, :2] - poses[i, :2]).T) < self.config.distinct_m
             taken |= near & (np.abs(wrap_angle(poses[:, 2] - poses[i, 2])) < self.config.distinct_rad)
         return kept
-
-
-def _drivable_lattice(area: AreaMap, raster: BuildingRaster, config: VerificationConfig) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """South-west corner `(2,)` [m] of a lattice over the area, and which of its points `(H, W)` a car may stand on."""
-    step = config.position_step_m
-    west, south, east, north = area.bounds
-    origin = np.floor(np.array([west, south]) / step) * step
-    columns, rows = (int(n) + 1 for n in np.ceil((np.array([east, north]) - origin) / step))
-    drivable = np.zeros((rows, columns), dtype=bool)
-    corridor = shapely.buffer(area.roads, config.road_reach_m, quad_segs=4)
-    for polygon in corridor:
-        low = np.maximum(np.floor((np.array(polygon.bounds[:2]) - origin) / step).astype(int), 0)
-        high = np.minimum(np.ceil((np.array(polygon.bounds[2:]) - origin) / step).astype(int) + 1, [columns, rows])
-        c, r = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-        shapely.prepare(polygon)
-        drivable[r, c] |= shapely.contains_xy(polygon, origin[0] + c * step, origin[1] + r * step)
-    on_road = np.argwhere(drivable)
-    row, column, _ = raster.index(origin + on_road[:, ::-1] * step)
-    drivable[on_road[:, 0], on_road[:, 1]] = raster.distance[row, column] > -config.through_depth_m
-    return origin, drivable

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.raster import DISTANCE_STEP_M, BuildingRaster
 from urban_map_loc.config import ScanEffectsConfig, TileConfig
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.tile.grid import TileGrid, draw_points
@@ -42,8 +42,8 @@ def _chance(building: int, salt: int) -> float:
 
 @njit(cache=True, fastmath=True)
 def _trace(
-    distance: NDArray[np.float32],
-    building: NDArray[np.int32],
+    distance: NDArray[np.int8],
+    building: NDArray[np.uint16],
     origin: FloatArray,
     step: float,
     east: float,
@@ -53,7 +53,7 @@ def _trace(
     missing: float,
     salt: int,
 ) -> tuple[float, int]:
-    """Distance [m] along a ray to the first building that is there, and its index; (-1, -1) beyond `limit`.
+    """Distance [m] along a ray to the first building that is there, and its number; (-1, -1) beyond `limit`.
 
     A ray that starts inside a building leaves it first: maps and poses are metres off, and roofs span streets.
     """
@@ -66,9 +66,9 @@ def _trace(
         row = round((north + travelled * dn - origin[1]) / step)
         if row < 0 or column < 0 or row >= rows or column >= columns:
             return -1.0, -1
-        d = distance[row, column]
+        d = DISTANCE_STEP_M * distance[row, column]
         if d < 0.0:
-            index = building[row, column]
+            index = int(building[row, column])
             if free and (missing <= 0.0 or _chance(index, salt) >= missing):
                 return max(travelled + d, 0.0), index
             travelled += step
@@ -80,8 +80,8 @@ def _trace(
 
 @njit(cache=True, parallel=True)
 def _render(
-    distance: NDArray[np.float32],
-    building: NDArray[np.int32],
+    distance: NDArray[np.int8],
+    building: NDArray[np.uint16],
     origin: FloatArray,
     step: float,
     poses: FloatArray,

@@ -37,7 +37,7 @@ VALIDATION_SEED = 2**31 - 17
 class Trainer:
     """One training run: `step` until `fraction` is 1, then `checkpoint`."""
 
-    def __init__(self, area: AreaMap, config: TrainConfig, device: torch.device) -> None:
+    def __init__(self, area: AreaMap, config: TrainConfig, device: torch.device, cache: Path | None = None) -> None:
         if (config.training.minutes > 0.0) == (config.training.steps > 0):
             raise ConfigurationError("give either minutes or steps of training, not both and not neither")
         torch.manual_seed(config.seed)
@@ -46,7 +46,7 @@ class Trainer:
         if len(centres) == 0:
             raise AreaError("the area has no drivable road to train on; build it from an extract that contains roads")
         self.cells = PositionCells(centres, config.network.cell_size_m)
-        self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster), config.tile)
+        self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster, cache), config.tile)
         self.sampler = RoadSampler(area, config.sampler, self.cells)
         self.network = MapNet(config.network, config.tile, centres).to(device)
         self.criterion = criterion_for(self.network, config.training).to(device)
@@ -157,7 +157,14 @@ def resume_path(out: Path) -> Path:
 
 
 def train(
-    area: AreaMap, config: TrainConfig, out: Path, *, device: str = "auto", resume: bool = False, progress: Progress | None = None
+    area: AreaMap,
+    config: TrainConfig,
+    out: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    progress: Progress | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Train MapNet on an area and write the checkpoint `out`; returns the training summary.
 
@@ -165,6 +172,7 @@ def train(
         device: auto, cpu or cuda.
         resume: go on with an interrupted training of the same area and settings.
         progress: called after every step with the share done and figures (loss, tiles/s, steps).
+        cache: folder for the area's rasters, see `BuildingRaster.from_area`.
 
     Raises:
         ConfigurationError, AreaError, ModelError, OutputError: in one line each.
@@ -172,7 +180,7 @@ def train(
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device cuda was asked for, but this PyTorch sees no GPU; use --device auto or cpu")
-    trainer = Trainer(area, config, torch.device(name))
+    trainer = Trainer(area, config, torch.device(name), cache)
     state = resume_path(out)
     if resume and state.exists():
         trainer.load_state(state)
