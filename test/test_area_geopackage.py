@@ -52,7 +52,8 @@ def test_metadata_table_is_registered_with_attribution(area, tmp_path):
     with sqlite3.connect(tmp_path / "a.gpkg") as database:
         contents = dict(database.execute("SELECT table_name, data_type FROM gpkg_contents"))
         metadata = dict(database.execute("SELECT key, value FROM metadata"))
-    assert contents == {"buildings": "features", "roads": "features", "metadata": "attributes"}
+    layers = ("buildings", "roads", "barriers", "without_walls")
+    assert contents == {**dict.fromkeys(layers, "features"), "metadata": "attributes"}
     assert metadata["attribution"] == "© OpenStreetMap contributors, ODbL"
     assert metadata["datum_lat_deg"] == "50.0005000"
 

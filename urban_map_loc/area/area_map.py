@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,18 +17,49 @@ from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 OSM_UNITS_PER_DEGREE = 10_000_000
 
 
+def _nothing() -> NDArray[np.object_]:
+    return np.empty(0, dtype=object)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Things that the localizer does not use as buildings or roads, kept for pictures and later use.
+
+    Attributes:
+        shapes_wgs84: `(N,)` geometries, x = longitude, y = latitude [deg].
+        kinds: `(N,)` what each is, such as "hedge".
+        ids: `(N,)` OSM ids as text, such as "way/1234".
+    """
+
+    shapes_wgs84: NDArray[np.object_] = field(default_factory=_nothing)
+    kinds: NDArray[np.object_] = field(default_factory=_nothing)
+    ids: NDArray[np.object_] = field(default_factory=_nothing)
+
+    def __len__(self) -> int:
+        return len(self.shapes_wgs84)
+
+
 @dataclass(frozen=True, eq=False)
 class AreaMap:
     """Buildings and drivable roads about a datum.
+
+    Longitudes are continuous: an area across the antimeridian has some beyond 180 degrees.
 
     Attributes:
         datum: origin of the `map` frame, ENU metres.
         buildings_wgs84: `(B,)` polygons (holes are courtyards), x = longitude, y = latitude [deg].
         building_heights: `(B,)` [m] above ground, NaN where OSM says nothing.
         building_ids: `(B,)` OSM ids as text, such as "way/1234".
-        roads_wgs84: `(R,)` line strings of drivable roads [deg].
+        roads_wgs84: `(R,)` line strings of drivable roads under the sky [deg].
         road_classes: `(R,)` OSM's `highway` values.
         source: where the data came from, one line.
+        osm_timestamp: how new the data are, as the file says it (ISO 8601); empty where it does not.
+        building_min_heights: `(B,)` bottom above ground [m]; zeros unless given.
+        road_oneways: `(R,)` 1 along the line, -1 against it, 0 both ways; zeros unless given.
+        road_bridges: `(R,)` whether on a bridge; all false unless given.
+        tunnels: drivable roads that see no sky: no part of `roads`, nobody is localized there. Kinds are `highway` values.
+        barriers: city walls, walls, fences and hedges as line strings; not yet used for localization.
+        without_walls: footprints that show no wall (roofs, underground, demolished, ...); kinds say why, as a tag.
     """
 
     datum: GeoPoint
@@ -37,6 +69,23 @@ class AreaMap:
     roads_wgs84: NDArray[np.object_]
     road_classes: NDArray[np.object_]
     source: str = ""
+    osm_timestamp: str = ""
+    building_min_heights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    road_oneways: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    road_bridges: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    tunnels: Layer = field(default_factory=Layer)
+    barriers: Layer = field(default_factory=Layer)
+    without_walls: Layer = field(default_factory=Layer)
+
+    def __post_init__(self) -> None:
+        defaults = {
+            "building_min_heights": np.zeros(len(self.buildings_wgs84)),
+            "road_oneways": np.zeros(len(self.roads_wgs84), dtype=np.int64),
+            "road_bridges": np.zeros(len(self.roads_wgs84), dtype=bool),
+        }
+        for name, default in defaults.items():
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, default)
 
     @cached_property
     def plane(self) -> LocalTangentPlane:
@@ -61,6 +110,16 @@ class AreaMap:
         return self._projected(self.roads_wgs84)
 
     @cached_property
+    def tunnel_lines(self) -> NDArray[np.object_]:
+        """Line strings of `tunnels` in the `map` frame [m]."""
+        return self._projected(self.tunnels.shapes_wgs84)
+
+    @cached_property
+    def barrier_lines(self) -> NDArray[np.object_]:
+        """Line strings of `barriers` in the `map` frame [m]."""
+        return self._projected(self.barriers.shapes_wgs84)
+
+    @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north [m] of buildings and roads together, `map` frame."""
         box = shapely.total_bounds(np.concatenate([self.buildings, self.roads]))
@@ -68,18 +127,54 @@ class AreaMap:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 (hexadecimal) of datum and geometry: the same data give the same hash on any machine."""
+        """SHA-256 (hexadecimal) of datum, buildings, roads and barriers: the same data give the same hash on any machine.
+
+        Whole numbers are hashed (1e-7 deg, centimetres), never floating-point digits. Source, timestamp, tunnels and what has
+        no walls are left out: nothing is computed from them.
+        """
         digest = hashlib.sha256()
         digest.update(_units(np.array([self.datum.lat_deg, self.datum.lon_deg])))
         for geometries, names in ((self.buildings_wgs84, self.building_ids), (self.roads_wgs84, self.road_classes)):
-            for geometry, name in zip(geometries, names, strict=True):
-                digest.update(f"{geometry.geom_type} {name} ".encode())
-                for ring in shapely.get_rings(geometry) if geometry.geom_type == "Polygon" else (geometry,):
-                    digest.update(f"{shapely.get_num_coordinates(ring)} ".encode())
-                    digest.update(_units(shapely.get_coordinates(ring)))
-        digest.update(np.round(np.nan_to_num(self.building_heights, nan=-1.0) * 100.0).astype("<i8").tobytes())
+            for piece in _pieces(geometries, names):
+                digest.update(piece)
+        digest.update(_centimetres(np.nan_to_num(self.building_heights, nan=-1.0)))
+        # Areas that lack these hash as they did before these existed.
+        if self.building_min_heights.any():
+            digest.update(b"min_heights " + _centimetres(self.building_min_heights))
+        if len(self.barriers):
+            digest.update(b"barriers ")
+            for piece in _pieces(self.barriers.shapes_wgs84, self.barriers.kinds):
+                digest.update(piece)
         return digest.hexdigest()
+
+
+def _pieces(geometries: NDArray[np.object_], names: NDArray[np.object_]) -> Iterator[bytes | memoryview]:
+    """What is hashed of each polygon or line string: type, name, and the length and units of each ring."""
+    rings, owners = _rings(geometries)
+    units = memoryview(_units(shapely.get_coordinates(rings)))
+    ends = np.cumsum(shapely.get_num_coordinates(rings)).tolist()
+    kinds = ["Polygon" if kind == shapely.GeometryType.POLYGON else "LineString" for kind in shapely.get_type_id(geometries)]
+    last, start = -1, 0
+    for owner, end in zip(owners.tolist(), ends, strict=True):
+        if owner != last:
+            yield f"{kinds[owner]} {names[owner]} ".encode()
+            last = owner
+        yield f"{end - start} ".encode()
+        yield units[16 * start : 16 * end]  # two numbers of eight bytes a point
+        start = end
+
+
+def _rings(geometries: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Rings of polygons, or the lines themselves, and which geometry each is of."""
+    if len(geometries) and shapely.get_type_id(geometries[0]) == shapely.GeometryType.POLYGON:
+        rings, owners = shapely.get_rings(geometries, return_index=True)
+        return rings, owners
+    return geometries, np.arange(len(geometries))
 
 
 def _units(degrees: NDArray[np.float64]) -> bytes:
     return np.round(degrees * OSM_UNITS_PER_DEGREE).astype("<i8").tobytes()
+
+
+def _centimetres(metres: NDArray[np.float64]) -> bytes:
+    return np.round(metres * 100.0).astype("<i8").tobytes()

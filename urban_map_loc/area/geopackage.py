@@ -1,4 +1,7 @@
-"""Area files: a GeoPackage with the layers buildings and roads and the table metadata; opens in QGIS."""
+"""Area files: a GeoPackage with the layers buildings, roads, barriers and without_walls and the table metadata; opens in QGIS.
+
+The layer roads holds tunnels too, marked; they are read back apart. Files without the newer layers and columns are read as well.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,22 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.area_map import AreaMap, Layer
 from urban_map_loc.errors import AreaError, OutputError
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.output import final_file
 
 FORMAT_VERSION = 1
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL"
+PROJECTION = "WGS84 to local east, north [m]: topocentric on the ellipsoid about the datum (EPSG method 9836, height 0)"
+# Layer of the file, its geometry, the column of the kinds, and the field of AreaMap.
+_EXTRA_LAYERS = (("barriers", "LineString", "barrier", "barriers"), ("without_walls", "Polygon", "reason", "without_walls"))
 _REBUILD = "build it again with `urban_map_loc area build`"
 
 
@@ -27,26 +34,50 @@ def write_area(area: AreaMap, path: Path) -> None:
     Raises:
         OutputError: `path` cannot be written.
     """
-    metadata = {
-        "format_version": str(FORMAT_VERSION),
-        "datum_lat_deg": f"{area.datum.lat_deg:.7f}",
-        "datum_lon_deg": f"{area.datum.lon_deg:.7f}",
-        "content_hash": area.content_hash,
-        "source": area.source,
-        "attribution": ATTRIBUTION,
-    }
     with final_file(path) as temporary, _failures(path):
-        columns = {"osm_id": area.building_ids, "height_m": area.building_heights}
-        _write_layer(temporary, "buildings", "Polygon", area.buildings_wgs84, columns)
-        _write_layer(temporary, "roads", "LineString", area.roads_wgs84, {"highway": area.road_classes})
+        buildings = {"osm_id": area.building_ids, "height_m": area.building_heights, "min_height_m": area.building_min_heights}
+        _write_layer(temporary, "buildings", "Polygon", area.buildings_wgs84, buildings)
+        under, roads = area.tunnels, len(area.roads_wgs84)
+        columns = {
+            "highway": np.concatenate([area.road_classes, under.kinds]),
+            "oneway": np.concatenate([area.road_oneways, np.zeros(len(under))]).astype(np.int16),
+            "bridge": np.concatenate([area.road_bridges, np.zeros(len(under), dtype=bool)]),
+            "tunnel": np.arange(roads + len(under)) >= roads,
+            "osm_id": np.concatenate([np.full(roads, "", dtype=object), under.ids]),
+        }
+        _write_layer(temporary, "roads", "LineString", np.concatenate([area.roads_wgs84, under.shapes_wgs84]), columns)
+        for name, kind, column, layer in _EXTRA_LAYERS:
+            things: Layer = getattr(area, layer)
+            _write_layer(temporary, name, kind, things.shapes_wgs84, {"osm_id": things.ids, column: things.kinds})
         with closing(sqlite3.connect(temporary)) as database, database:
             database.execute("CREATE TABLE metadata (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)")
-            database.executemany("INSERT INTO metadata VALUES (?, ?)", metadata.items())
+            database.executemany("INSERT INTO metadata VALUES (?, ?)", _metadata(area).items())
             database.execute(
                 "INSERT INTO gpkg_contents (table_name, data_type, identifier, description) "
                 "VALUES ('metadata', 'attributes', 'metadata', ?)",
                 (ATTRIBUTION,),
             )
+
+
+def _metadata(area: AreaMap) -> dict[str, str]:
+    """What the table says; `docs/area.md` explains each key."""
+    box = shapely.total_bounds(np.concatenate([area.buildings_wgs84, area.roads_wgs84]))
+    return {
+        "format_version": str(FORMAT_VERSION),
+        "datum_lat_deg": f"{area.datum.lat_deg:.7f}",
+        "datum_lon_deg": f"{area.datum.lon_deg:.7f}",
+        "projection": PROJECTION,
+        "content_hash": area.content_hash,
+        "source": area.source,
+        "osm_timestamp": area.osm_timestamp,
+        "bounds_deg": ",".join(f"{value:.7f}" for value in box),
+        "buildings": str(len(area.buildings_wgs84)),
+        "roads": str(len(area.roads_wgs84)),
+        "tunnels": str(len(area.tunnels)),
+        "barriers": str(len(area.barriers)),
+        "without_walls": str(len(area.without_walls)),
+        "attribution": ATTRIBUTION,
+    }
 
 
 @contextmanager
@@ -87,6 +118,7 @@ def read_area(path: Path) -> AreaMap:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             metadata = dict(database.execute("SELECT key, value FROM metadata"))
+            layers = {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")}
         version = int(metadata["format_version"])
         datum = GeoPoint(float(metadata["datum_lat_deg"]), float(metadata["datum_lon_deg"]))
         content_hash, source = metadata["content_hash"], metadata["source"]
@@ -94,21 +126,44 @@ def read_area(path: Path) -> AreaMap:
         raise AreaError(f"{path} is no area file or is damaged ({error}); {_REBUILD}") from error
     if version > FORMAT_VERSION:
         raise AreaError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}; upgrade urban_map_loc")
-    buildings, (ids, heights) = _read_layer(path, "buildings", ("osm_id", "height_m"))
-    roads, (classes,) = _read_layer(path, "roads", ("highway",))
-    area = AreaMap(datum, buildings, heights.astype(np.float64), ids, roads, classes, source)
+    buildings, of_building = _read_layer(path, "buildings", ("osm_id", "height_m"))
+    roads, of_road = _read_layer(path, "roads", ("highway",))
+    barriers, without_walls = (_read_extra(path, layer, column) if layer in layers else Layer() for layer, _, column, _ in _EXTRA_LAYERS)
+    classes, count = of_road["highway"], len(roads)
+    below = of_road.get("tunnel", np.zeros(count)).astype(bool)
+    area = AreaMap(
+        datum,
+        *(buildings, of_building["height_m"].astype(np.float64), of_building["osm_id"]),
+        *(roads[~below], classes[~below]),
+        source,
+        metadata.get("osm_timestamp", ""),
+        of_building.get("min_height_m", np.zeros(len(buildings))).astype(np.float64),
+        of_road.get("oneway", np.zeros(count))[~below].astype(np.int64),
+        of_road.get("bridge", np.zeros(count))[~below].astype(bool),
+        tunnels=Layer(roads[below], classes[below], of_road["osm_id"][below]) if below.any() else Layer(),
+        barriers=barriers,
+        without_walls=without_walls,
+    )
     if area.content_hash != content_hash:
         raise AreaError(f"{path} holds {area.content_hash[:12]} but says {content_hash[:12]}: it was edited or is damaged; {_REBUILD}")
     return area
 
 
-def _read_layer(path: Path, layer: str, names: tuple[str, ...]) -> tuple[NDArray[np.object_], list[NDArray[np.object_]]]:
+def _read_extra(path: Path, layer: str, column: str) -> Layer:
+    shapes, columns = _read_layer(path, layer, ("osm_id", column))
+    return Layer(shapes, columns[column], columns["osm_id"])
+
+
+def _read_layer(path: Path, layer: str, needed: tuple[str, ...]) -> tuple[NDArray[np.object_], dict[str, NDArray[Any]]]:
+    """Geometries and all columns of a layer."""
     import pyogrio.errors
     import pyogrio.raw
 
     try:
-        meta, _, wkb, columns = pyogrio.raw.read(path, layer=layer, columns=list(names))
+        meta, _, wkb, columns = pyogrio.raw.read(path, layer=layer)
         by_name = dict(zip(meta["fields"], columns, strict=True))
-        return shapely.from_wkb(wkb), [by_name[name] for name in names]
+        for name in needed:
+            by_name[name]
+        return shapely.from_wkb(wkb), by_name
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, shapely.errors.ShapelyError, KeyError) as error:
         raise AreaError(f"{path} has no readable layer {layer} ({error}); {_REBUILD}") from error

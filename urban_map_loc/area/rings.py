@@ -38,6 +38,26 @@ def assemble(lines: list[Line]) -> tuple[list[Line], int]:
     return rings, still_open
 
 
+def polygons_of_closed(lines: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Valid polygons of those lines `(N,)` [deg] that are closed, and which line each is of, in the lines' order.
+
+    Simple rings, nearly all, are made at once; a ring that crosses itself is repaired and may become several polygons.
+    """
+    closed = np.flatnonzero(shapely.is_closed(lines) & (shapely.get_num_coordinates(lines) >= 4))
+    coordinates, ring = shapely.get_coordinates(lines[closed], return_index=True)
+    polygons = shapely.polygons(shapely.linearrings(coordinates, indices=ring)) if len(closed) else np.empty(0, dtype=object)
+    simple = shapely.is_valid(polygons)
+    good = simple & (shapely.area(polygons) >= SMALLEST_DEG2)
+    shapes, owners = [shapely.normalize(polygons[good])], [closed[good]]
+    for k in np.flatnonzero(~simple):
+        repaired = polygons_of([shapely.get_coordinates(lines[closed[k]])], [])
+        shapes.append(np.array(repaired, dtype=object))
+        owners.append(np.full(len(repaired), closed[k]))
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    return np.concatenate(shapes)[order], owner[order]
+
+
 def polygons_of(outer: list[Line], inner: list[Line]) -> list[shapely.Polygon]:
     """Valid polygons in canonical ring order: outer rings (repaired where they cross themselves) less inner ones."""
     holes = [part for ring in inner for part in _valid_parts(shapely.Polygon(ring))]
