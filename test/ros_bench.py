@@ -19,7 +19,8 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.config import TileConfig
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.config import RasterConfig, TileConfig
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
@@ -48,6 +49,7 @@ class FakeLocalizer:
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self.area = one_block()
+        self.raster = BuildingRaster.from_area(self.area, RasterConfig())
         self.grid = TileGrid(TileConfig())
         self.delay_s = delay_s
         self.resets: list[str] = []

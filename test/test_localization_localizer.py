@@ -152,8 +152,9 @@ def test_reset_forgets_and_says_why() -> None:
     loc = localizer()
     drive(loc, WESTERN, 60.0)
     loc.reset("asked to relocalize")
-    assert loc.state is State.LOST
-    assert loc.skip(1.0, "x").reason == "x"
+    assert loc.state is State.INITIALIZING
+    assert loc.T_map_odom is None
+    assert "no odometry yet" in loc.add_cloud(labelled_cloud(100.0, np.ones((50, 2)))).reason
     assert np.isinf(loc.map_odom_covariance).any()
 
 

@@ -12,8 +12,6 @@ from ros_bench import COVARIANCE, T_MAP_ODOM, Bench, FakeLocalizer, cloud_messag
 from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_srvs.srv import Trigger
 
-from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.config import RasterConfig
 from urban_map_loc.errors import ModelError, UrbanMapLocError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.ros import node as node_module
@@ -103,9 +101,8 @@ def test_map_tile_and_hypotheses(bench):
     b = bench()
     b.send(1.0)
     b.spin_until(lambda: b.got["~/map"] and b.got["~/tile"] and b.got["~/hypotheses"])
-    raster = BuildingRaster.from_area(b.localizer.area, RasterConfig())
     grid = b.got["~/map"][0]
-    assert np.count_nonzero(np.array(grid.data) == 100) == np.count_nonzero(raster.building > 0) > 0
+    assert np.count_nonzero(np.array(grid.data) == 100) == np.count_nonzero(b.localizer.raster.building > 0) > 0
     # The tile's pixel (0, 0) is the farthest forward and left: the last column and the last row of a grid that starts behind, right.
     tile = b.got["~/tile"][0]
     assert tile.header.frame_id == "base_link"

@@ -171,7 +171,8 @@ class FusionConfig(Section):
     odometry_heading_noise: float = setting(
         0.0035, "odometry's heading drift after one metre, 1 sigma of a random walk", unit="rad/sqrt(m)", low=0.0, high=1.0
     )
-    map_sigma_m: float = setting(0.35, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
+    map_sigma_m: float = setting(0.27, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
+    map_sigma_rad: float = setting(0.006, "the same for the heading: walls are drawn askew by about as much", unit="rad", low=0.0001)
     odometry_timeout_s: float = setting(0.5, "odometry older than this at a cloud's stamp means the scan is skipped", unit="s", low=0.01)
     odometry_buffer_s: float = setting(30.0, "odometry kept for late clouds", unit="s", low=0.5)
     teleport_m: float = setting(10.0, "a jump of odometry this large between two messages resets the drive", unit="m", low=0.5)
@@ -223,6 +224,19 @@ class SimulationConfig(Section):
     odometry_scale: float = setting(0.01, "standard deviation of a drive's constant error of distance", low=0.0, high=0.5)
     odometry_drift_rad_m: float = setting(0.0003, "standard deviation of a drive's constant heading drift", unit="rad/m", low=0.0, high=0.1)
     odometry_walk_rad: float = setting(0.001, "heading error that accumulates over a metre, random", unit="rad/sqrt(m)", low=0.0, high=0.1)
+
+
+@dataclass(frozen=True)
+class DownloadConfig(Section):
+    """How `area build --place` and `--bbox` ask OpenStreetMap's servers."""
+
+    overpass_url: str = setting("https://overpass-api.de/api", "Overpass API; the environment's URBAN_MAP_LOC_OVERPASS_URL goes before")
+    nominatim_url: str = setting(
+        "https://nominatim.openstreetmap.org", "finds places by name; the environment's URBAN_MAP_LOC_NOMINATIM_URL goes before"
+    )
+    timeout_s: int = setting(180, "longest wait for an answer, also the limit given to the query itself", unit="s", low=1, high=900)
+    attempts: int = setting(4, "a busy server is asked at most so often", low=1, high=20)
+    backoff_s: float = setting(5.0, "wait after the first refusal; twice as long after each further one", unit="s", low=0.0, high=600.0)
 
 
 @dataclass(frozen=True)

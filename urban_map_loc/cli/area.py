@@ -1,4 +1,4 @@
-"""`urban_map_loc area build`: OpenStreetMap data to an area file."""
+"""`urban_map_loc area`: OpenStreetMap data to an area file, and a look at it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from urban_map_loc.area.area_map import AreaMap
 
-HELP = "make an area file from OpenStreetMap"
+HELP = "make an area file from OpenStreetMap, or draw one"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands and options of `area`."""
     commands = parser.add_subparsers(dest="area_command", required=True, metavar="COMMAND")
-    build = commands.add_parser("build", help="buildings, roads, barriers and datum as a GeoPackage", description=HELP)
-    build.add_argument(
-        "--osm", type=Path, nargs="+", required=True, metavar="FILE", help="OpenStreetMap files: .osm, .osm.gz, .osm.bz2, .osm.pbf"
-    )
-    build.add_argument("--bbox", metavar="W,S,E,N", help="keep this box [deg] only")
+    build = commands.add_parser("build", help="buildings, roads, barriers and datum as a GeoPackage", description="make an area file from OpenStreetMap")
+    source = build.add_mutually_exclusive_group()
+    source.add_argument("--osm", type=Path, nargs="+", metavar="FILE", help="OpenStreetMap files: .osm, .osm.gz, .osm.bz2, .osm.pbf")
+    source.add_argument("--place", metavar="TEXT", help='a district or town to download, such as "Jakomini, Graz"')
+    build.add_argument("--bbox", metavar="W,S,E,N", help="box [deg]: what to keep of --osm, or alone what to download")
     build.add_argument("--out", type=Path, required=True, metavar="AREA.gpkg", help="area file to write")
     build._negative_number_matcher = re.compile(r"-\d.*")  # so that `--bbox -1.27,51.75,...` is a value, not an option
-    build.set_defaults(area_run=_build)
+    build.set_defaults(area_run=_build, area_usage=build.error)
+    show = commands.add_parser("show", help="a picture of an area file", description="draw an area file")
+    show.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `area build`")
+    show.add_argument("--out", type=Path, required=True, metavar="AREA.png", help="picture to write")
+    show.set_defaults(area_run=_show)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,9 +55,28 @@ def _build(args: argparse.Namespace) -> None:
 def _read(args: argparse.Namespace) -> AreaMap:
     from urban_map_loc.area.box import GeoBox
     from urban_map_loc.area.osm import read_osm
+    from urban_map_loc.config import DownloadConfig
 
-    box = GeoBox.parse(args.bbox) if args.bbox else None
-    return read_osm(args.osm, box)
+    if args.place is not None and args.bbox is not None:
+        args.area_usage("--place names the box itself; give one of --place and --bbox")
+    if args.osm is None and args.place is None and args.bbox is None:
+        args.area_usage("one of the arguments --osm --place --bbox is required")
+    box = GeoBox.parse(args.bbox) if args.bbox is not None else None
+    if args.osm:
+        return read_osm(args.osm, box)
+    from urban_map_loc.area.overpass import download_box, download_place
+
+    return download_box(box, DownloadConfig()) if box else download_place(args.place, DownloadConfig())
+
+
+def _show(args: argparse.Namespace) -> None:
+    """Draw an area file."""
+    from urban_map_loc.area.geopackage import read_area
+    from urban_map_loc.evaluation.area_picture import draw_area
+
+    area = read_area(args.area)
+    draw_area(area, args.out, args.area.name)
+    print(f"{args.out}: {_summary(area)}")
 
 
 def _summary(area: AreaMap) -> str:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.evaluation.area_picture import INK, PAPER, ROAD_EDGE, TRUTH, area_figure, save
 from urban_map_loc.evaluation.metrics import pose_errors
 from urban_map_loc.evaluation.run_files import Estimates
 from urban_map_loc.localization.result import State
-from urban_map_loc.output import final_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,28 +20,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
-ATTRIBUTION = "© OpenStreetMap contributors, ODbL"
-GENERATED_ATTRIBUTION = "generated town, no real place"
-PAPER, GROUND, BUILDING, BUILDING_EDGE, ROAD, ROAD_EDGE, INK, TRUTH = (
-    "#ffffff",
-    "#f3f0ea",
-    "#d5cdc0",
-    "#b3a895",
-    "#ffffff",
-    "#ddd6ca",
-    "#2b2b2b",
-    "#22577a",
-)
 MARGIN_M = 45.0
 LARGEST_ERROR_M = 5.0  # the colour scale ends here
-LONGEST_SIDE_IN = 11.0
-DPI = 130
-
-
-def attribution_of(area: AreaMap) -> str:
-    """The line that the licence of the area's data asks for."""
-    invented = any(word in area.source.lower() for word in ("generated", "invented"))
-    return GENERATED_ATTRIBUTION if invented else ATTRIBUTION
+COLOUR_BAR_IN = 1.1  # room for it, right of the map
 
 
 def draw_map(area: AreaMap, estimates: Estimates, truth: FloatArray, path: Path, title: str = "") -> None:
@@ -58,37 +38,14 @@ def draw_map(area: AreaMap, estimates: Estimates, truth: FloatArray, path: Path,
     Raises:
         OutputError: `path` cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    west, south, east, north = _frame(area, estimates, truth)
-    scale = LONGEST_SIDE_IN / max(east - west, north - south)
-    width, height = scale * (east - west), scale * (north - south)
-    figure = Figure(figsize=(width + 1.1, height + 0.55), dpi=DPI, facecolor=PAPER)
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.15 / (width + 1.1), 0.15 / (height + 0.55), width / (width + 1.1), height / (height + 0.55)))
-    axes.set_xlim(west, east)
-    axes.set_ylim(south, north)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.set_facecolor(GROUND)
-    axes.set_title(title, loc="left", fontsize=11, color=INK)
-    for spine in axes.spines.values():
-        spine.set_edgecolor(ROAD_EDGE)
-    per_metre = scale * 72.0
-    _draw_area(axes, area, per_metre)
+    frame = _frame(area, estimates, truth)
+    figure, axes, width, height = area_figure(area, frame, title, right_in=COLOUR_BAR_IN)
     handles = _draw_truth(axes, estimates, truth)
     _draw_estimates(figure, axes, estimates, truth, width, height)
     handles += _draw_lock(axes, estimates, truth)
     if handles:
         axes.legend(handles=handles, loc="upper right", fontsize=9, framealpha=0.92, edgecolor=ROAD_EDGE).set_zorder(20)
-    _draw_scale_bar(axes, west, south, east - west)
-    axes.text(
-        *(0.995, 0.008), attribution_of(area), transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color=INK, zorder=20,
-        bbox={"facecolor": PAPER, "alpha": 0.8, "edgecolor": "none", "pad": 2.0},
-    )  # fmt: skip
-    with final_file(path) as temporary:
-        figure.savefig(temporary, dpi=DPI, format="png")
+    save(figure, path)
 
 
 def _frame(area: AreaMap, estimates: Estimates, truth: FloatArray) -> tuple[float, float, float, float]:
@@ -101,21 +58,6 @@ def _frame(area: AreaMap, estimates: Estimates, truth: FloatArray) -> tuple[floa
     centre, half = 0.5 * (low + high), 0.5 * (high - low)
     half = np.maximum(half, 0.62 * half.max())
     return (*(centre - half), *(centre + half))
-
-
-def _draw_area(axes: Axes, area: AreaMap, points_per_metre: float) -> None:
-    from matplotlib.collections import LineCollection, PathCollection
-    from matplotlib.path import Path as Outline
-
-    lines = [shapely.get_coordinates(road) for road in area.roads]
-    for width_m, colour, z in ((7.0, ROAD_EDGE, 1), (5.6, ROAD, 2)):
-        roads = LineCollection(lines, colors=colour, linewidths=width_m * points_per_metre, zorder=z, capstyle="round", joinstyle="round")
-        axes.add_collection(roads)
-    outlines = []
-    for building in area.buildings:
-        rings = [Outline(shapely.get_coordinates(ring), closed=True) for ring in (building.exterior, *building.interiors)]
-        outlines.append(Outline.make_compound_path(*rings))
-    axes.add_collection(PathCollection(outlines, facecolors=BUILDING, edgecolors=BUILDING_EDGE, linewidths=0.5, zorder=3))
 
 
 def _draw_truth(axes: Axes, estimates: Estimates, truth: FloatArray) -> list[Any]:
@@ -140,7 +82,7 @@ def _draw_estimates(figure: Figure, axes: Axes, estimates: Estimates, truth: Flo
     colour = np.nan_to_num(error)
     dots = axes.scatter(east, north, c=colour, cmap="turbo", vmin=0.0, vmax=LARGEST_ERROR_M, s=9.0, linewidths=0.0, zorder=7)
     if np.isfinite(error).any():
-        total_w, total_h = width + 1.1, height + 0.55
+        total_w, total_h = width + COLOUR_BAR_IN, height + 0.55
         bar_axes = figure.add_axes(((width + 0.25) / total_w, 0.15 / total_h, 0.16 / total_w, 0.5 * height / total_h))
         bar = figure.colorbar(dots, cax=bar_axes, extend="max")
         bar.set_label("position error of the estimate [m]", fontsize=9, color=INK)
@@ -186,14 +128,3 @@ def _draw_lock(axes: Axes, estimates: Estimates, truth: FloatArray) -> list[Any]
         arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.9, "shrinkB": 7},
     )
     return [star]
-
-
-def _draw_scale_bar(axes: Axes, west: float, south: float, width_m: float) -> None:
-    length = max(v for v in (10, 20, 50, 100, 200, 500, 1000) if v <= max(10.0, 0.22 * width_m))
-    x, y = west + 0.02 * width_m, south + 0.02 * width_m
-    axes.plot([x, x + length], [y, y], color=PAPER, linewidth=6, solid_capstyle="butt", zorder=19)
-    axes.plot([x, x + length], [y, y], color=INK, linewidth=3, solid_capstyle="butt", zorder=20)
-    axes.text(
-        *(x + 0.5 * length, y + 0.008 * width_m), f"{length} m", ha="center", va="bottom", fontsize=9, color=INK, zorder=20,
-        bbox={"facecolor": PAPER, "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
-    )  # fmt: skip

@@ -93,7 +93,8 @@ class Localizer:
     def add_odometry(self, stamp_s: float, T_odom_base: Pose2) -> None:
         """Take a pose of odometry; a jump in it ends the lock, since the recent drive no longer hangs together."""
         if not self.odometry.add(stamp_s, T_odom_base):
-            self.reset("odometry jumped")
+            self._forget_drive()
+            self._lose("odometry jumped")
 
     def add_cloud(self, cloud: Cloud, single_scan: bool = False) -> LocalizationResult:
         """Take a cloud in the base frame and answer; bad clouds are skipped with a reason, never raised.
@@ -140,11 +141,16 @@ class Localizer:
         return self._result(stamp_s, reason=reason, skipped=True)
 
     def reset(self, reason: str) -> None:
-        """Forget the drive and start finding anew; odometry's past stays unless it jumped."""
+        """Forget everything but area and model, as if just started."""
+        self.odometry.clear()
+        self._forget_drive()
+        self.tracker = None
+        self._state, self._reason = State.INITIALIZING, reason
+
+    def _forget_drive(self) -> None:
         self.drive.clear()
         self.finder.clear()
         self._searched_s = -np.inf
-        self._lose(reason)
 
     def _search_due(self, stamp_s: float) -> bool:
         fusion = self.config.fusion

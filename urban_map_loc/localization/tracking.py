@@ -59,8 +59,8 @@ class Tracker:
     @property
     def published_covariance(self) -> FloatArray:
         """Covariance `(3, 3)` [m, m, rad] with the map's own error added."""
-        floor = self.config.map_sigma_m**2
-        return self.covariance + np.diag([floor, floor, 0.0])
+        position, heading = self.config.map_sigma_m**2, self.config.map_sigma_rad**2
+        return self.covariance + np.diag([position, position, heading])
 
     @property
     def position_sigma_m(self) -> float:

@@ -130,7 +130,7 @@ def tile_grid(header: Header, tile: NDArray[np.uint8], grid: TileGrid) -> Occupa
 def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
     """`~/map`: the area's buildings; the header is in the map frame."""
     west, south = raster.origin - 0.5 * raster.resolution_m  # a raster's origin is its first pixel's centre, a grid's its corner
-    return _occupancy(header, raster.building > 0, raster.resolution_m, west, south)
+    return _occupancy(header, raster.distance < 0, raster.resolution_m, west, south)
 
 
 def _occupancy(header: Header, occupied: NDArray[np.bool_], resolution_m: float, x: float, y: float) -> OccupancyGrid:

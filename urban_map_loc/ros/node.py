@@ -17,7 +17,6 @@ from sensor_msgs.msg import NavSatFix, PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
-from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.errors import ConfigurationError, UrbanMapLocError
 from urban_map_loc.localization.result import LocalizationResult
@@ -69,7 +68,6 @@ class LocalizerNode(LifecycleNode):
                 if not getattr(self.settings, name):
                     raise ConfigurationError(f"parameter {name} is not set; give the file, for example `--ros-args -p {name}:=FILE`")
             self._localizer = self._load(Path(self.settings.area), Path(self.settings.model), self.tuning)
-            self._raster = BuildingRaster.from_area(self._localizer.area, self.tuning.raster)
             self._open_topics(self._localizer)
             # Made here for its checks: a wrong extrinsic is found now, not when the first cloud comes.
             self._worker = self._new_worker(self._localizer)
@@ -91,7 +89,7 @@ class LocalizerNode(LifecycleNode):
         answer = super().on_activate(state)
         self._worker = self._worker or self._new_worker(self._localizer)
         self._worker.start()
-        self._map.publish(conversions.building_grid(self._header(self.settings.map_frame), self._raster))
+        self._map.publish(conversions.building_grid(self._header(self.settings.map_frame), self._localizer.raster))
         return answer
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.decode import decode
 from urban_map_loc.cloud.extrinsic import Extrinsic
@@ -27,12 +28,6 @@ from urban_map_loc.localization.result import LocalizationResult, PoseEstimate
 from urban_map_loc.tile.grid import TileGrid
 
 
-class Forgettable(Protocol):
-    """Something that can be emptied."""
-
-    def clear(self) -> None: ...  # noqa: D102
-
-
 class LocalizerLike(Protocol):
     """What the node needs of `localization.Localizer`."""
 
@@ -41,7 +36,7 @@ class LocalizerLike(Protocol):
     @property
     def grid(self) -> TileGrid: ...  # noqa: D102
     @property
-    def odometry(self) -> Forgettable: ...  # noqa: D102
+    def raster(self) -> BuildingRaster: ...  # noqa: D102
     @property
     def T_map_odom(self) -> Pose2 | None: ...  # noqa: D102
     def add_odometry(self, stamp_s: float, T_odom_base: Pose2) -> None: ...  # noqa: D102
@@ -225,7 +220,6 @@ class Worker:
         """A bag that starts again sends stamps of the past: nothing known is of use then."""
         if stamp_s < newest_s - self.config.time_jump_s:
             self._forget(f"time went back by {newest_s - stamp_s:.1f} s")
-            self.localizer.odometry.clear()
 
     def _forget(self, reason: str) -> None:
         self._log(f"starting afresh: {reason}")
