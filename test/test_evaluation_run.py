@@ -15,8 +15,8 @@ from urban_map_loc.area.geopackage import write_area
 from urban_map_loc.cli.main import run as command_line
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.errors import AreaError, BagError, OutputError
+from urban_map_loc.evaluation.area_picture import attribution_of
 from urban_map_loc.evaluation.evaluate import evaluate
-from urban_map_loc.evaluation.map_picture import attribution_of
 from urban_map_loc.evaluation.run_files import COLUMNS, RunWriter, read_run
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.geometry.pose2 import Pose2

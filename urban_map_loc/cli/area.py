@@ -16,7 +16,9 @@ HELP = "make an area file from OpenStreetMap, or draw one"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands and options of `area`."""
     commands = parser.add_subparsers(dest="area_command", required=True, metavar="COMMAND")
-    build = commands.add_parser("build", help="buildings, roads, barriers and datum as a GeoPackage", description="make an area file from OpenStreetMap")
+    build = commands.add_parser(
+        "build", help="buildings, roads, barriers and datum as a GeoPackage", description="make an area file from OpenStreetMap"
+    )
     source = build.add_mutually_exclusive_group()
     source.add_argument("--osm", type=Path, nargs="+", metavar="FILE", help="OpenStreetMap files: .osm, .osm.gz, .osm.bz2, .osm.pbf")
     source.add_argument("--place", metavar="TEXT", help='a district or town to download, such as "Jakomini, Graz"')
