@@ -187,17 +187,24 @@ def _patiently(ask: Callable[[], T], config: DownloadConfig, url: str) -> T:
         wait = config.backoff_s * 2.0**attempt
         try:
             return ask()
-        except socket.gaierror as error:
-            raise AreaError(f"{url} is not known to the network ({error}); {OFFLINE}") from error
         except _BusyError as error:
             last: Exception = error
             wait = max(wait, error.wait_s)
         except OSError as error:  # every exception of requests is one
+            if _unknown_host(error):
+                raise AreaError(f"{url} is not known to this machine's network; {OFFLINE}") from error
             last = error
         if attempt + 1 < config.attempts:
             log.warning("%s: %s; asking again in %.0f s", url, last, wait)
             time.sleep(min(wait, LONGEST_WAIT_S))
     raise AreaError(f"{url} gave no map in {config.attempts} attempts ({last}); try again later, or {OFFLINE}") from last
+
+
+def _unknown_host(error: BaseException | None) -> bool:
+    """Whether a name that could not be resolved is behind an error: asking again would only take time."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _write(path: Path, answers: list[dict[str, Any]]) -> None:
