@@ -118,19 +118,20 @@ class Localizer:
         answers = self._search(scan, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
         if answers:
             self.finder.propose(answers, T_odom_base)
-        # 4. Hypotheses compete to explain the recent drive; the lock is corrected by it.
+        # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
         metres = self.drive.move(T_odom_base)
-        if self.drive.add(T_odom_base, scan.points) or answers:
+        moved = self.drive.add(T_odom_base, scan.points)
+        judged = bool(answers) or (moved and not self.tracker)
+        if judged:
             self.finder.judge(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.window_m))
-        estimate = self._track(T_odom_base, metres)
+        # 5. The lock is carried by odometry and corrected by the last metres.
+        self._track(T_odom_base, metres)
+        # 6. What may be claimed.
+        self._decide(T_odom_base, judged)
         timer.stage("fusion")
-        # 5. What may be claimed.
-        self._decide(T_odom_base)
-        if self.tracker and not estimate:
-            estimate = self._estimate(self.tracker.T_map_odom @ T_odom_base)
         return self._result(
             cloud.stamp_s,
-            estimate=estimate if self.tracker else None,
+            estimate=self._estimate(T_odom_base),
             single_scan=answers[0] if answers and single_scan else None,
             tile=tile,
             timing_ms=timer.stages_ms,
@@ -166,24 +167,23 @@ class Localizer:
         timer.stage("verification")
         return answers
 
-    def _track(self, T_odom_base: Pose2, metres: float) -> PoseEstimate | None:
-        """Predict and correct the locked pose; the estimate at the cloud's stamp."""
+    def _track(self, T_odom_base: Pose2, metres: float) -> None:
+        """Predict and correct the locked pose."""
+        if self.tracker:
+            self.tracker.predict(T_odom_base, metres)
+            if metres > 0.0:
+                self.tracker.correct(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.tracking_window_m), metres)
+
+    def _estimate(self, T_odom_base: Pose2) -> PoseEstimate | None:
         if not self.tracker:
             return None
-        self.tracker.predict(T_odom_base, metres)
-        if metres > 0.0:
-            self.tracker.correct(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.tracking_window_m), metres)
-        return self._estimate(self.tracker.T_map_odom @ T_odom_base)
+        return PoseEstimate(self.tracker.T_map_odom @ T_odom_base, self.tracker.published_covariance, self.tracker.agreement)
 
-    def _estimate(self, T_map_base: Pose2) -> PoseEstimate:
-        assert self.tracker
-        return PoseEstimate(T_map_base, self.tracker.published_covariance, self.tracker.agreement)
-
-    def _decide(self, T_odom_base: Pose2) -> None:
-        """Lock, keep or lose."""
+    def _decide(self, T_odom_base: Pose2, judged: bool) -> None:
+        """Lock, keep or lose; another place can overrule a lock only where hypotheses have just been judged."""
         if self.tracker:
             pose = self.tracker.T_map_odom @ T_odom_base
-            if reason := self.tracker.lost or self._outside(pose) or self._overruled(pose, T_odom_base):
+            if reason := self.tracker.lost or self._outside(pose) or (self._overruled(pose, T_odom_base) if judged else ""):
                 self._lose(reason)
             return
         fusion, finder = self.config.fusion, self.finder
@@ -235,14 +235,11 @@ class Localizer:
     def _without_walls(self, stamp_s: float, T_odom_base: Pose2, reason: str) -> LocalizationResult:
         """A scan that sees no building: the car still moves, and the estimate's uncertainty grows."""
         metres = self.drive.move(T_odom_base)
-        estimate = None
         if self.tracker:
             pose = self.tracker.predict(T_odom_base, metres)
             if lost := self.tracker.lost or self._outside(pose):
                 self._lose(lost)
-            else:
-                estimate = self._estimate(pose)
-        return replace(self.skip(stamp_s, reason), estimate=estimate)
+        return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))
 
     def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
         defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores}

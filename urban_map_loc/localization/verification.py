@@ -68,8 +68,9 @@ class Verifier:
         positions, log_probability = self._candidates(hypotheses.best(cfg.cells))
         if len(positions) == 0 or len(points) == 0:
             return []
-        thin = np.ascontiguousarray(points[:: -(-len(points) // cfg.rays)])
-        origins = np.zeros_like(thin)
+        thin = np.ascontiguousarray(points[:: -(-len(points) // cfg.coarse_rays)])
+        points = np.ascontiguousarray(points[:: -(-len(points) // cfg.rays)])
+        origins = np.zeros_like(points)
         prior = cfg.log_probability_weight * log_probability
         total = kernels.coarse_hits(self._distance, self._hit, self._corner, self._step, thin, positions, self._headings)
         total += prior[:, None]
@@ -77,9 +78,9 @@ class Verifier:
         chosen = np.argpartition(total.ravel(), -count)[-count:]
         at, heading = np.unravel_index(chosen, total.shape)
         poses = np.column_stack([positions[at], self._headings[heading]])
-        scores = self.score(thin, origins, poses) + prior[at]
+        scores = self.score(points, origins, poses) + prior[at]
         keep = self._distinct(poses, scores, REFINED)
-        refined, agreement = self.refine(thin, origins, poses[keep])
+        refined, agreement = self.refine(points, origins, poses[keep])
         ranked = agreement + prior[at[keep]]
         best = self._distinct(refined, ranked, cfg.answers)
         return [self._estimate(points, refined[i], agreement[i]) for i in best]
