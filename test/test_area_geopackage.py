@@ -1,12 +1,13 @@
 """Area files: what is written is what is read, and damage is noticed."""
 
+import dataclasses
 import sqlite3
 
 import numpy as np
 import pytest
 import shapely
 
-from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.area_map import AreaMap, Layer
 from urban_map_loc.area.geopackage import read_area, write_area
 from urban_map_loc.errors import AreaError, OutputError
 from urban_map_loc.geometry.geodesy import GeoPoint
@@ -56,6 +57,89 @@ def test_metadata_table_is_registered_with_attribution(area, tmp_path):
     assert contents == {**dict.fromkeys(layers, "features"), "metadata": "attributes"}
     assert metadata["attribution"] == "© OpenStreetMap contributors, ODbL"
     assert metadata["datum_lat_deg"] == "50.0005000"
+
+
+@pytest.fixture
+def rich(area):
+    line, house = shapely.LineString([(8, 50.0003), (8.003, 50.0004)]), shapely.box(8.002, 50.002, 8.0021, 50.0021)
+    return dataclasses.replace(
+        area,
+        osm_timestamp="2024-05-01T10:00:00Z",
+        building_min_heights=np.array([0.0, 1.5]),
+        road_oneways=np.array([-1]),
+        road_bridges=np.array([True]),
+        tunnels=Layer(objects(line), objects("primary"), objects("way/5")),
+        barriers=Layer(objects(line, line), objects("hedge", "wall"), objects("way/6", "way/7")),
+        without_walls=Layer(objects(house), objects("building=roof"), objects("way/8")),
+    )
+
+
+def test_round_trip_of_all_that_an_area_may_hold(rich, tmp_path):
+    write_area(rich, tmp_path / "a.gpkg")
+    back = read_area(tmp_path / "a.gpkg")
+    assert back.content_hash == rich.content_hash
+    assert back.osm_timestamp == rich.osm_timestamp
+    np.testing.assert_array_equal(back.building_min_heights, rich.building_min_heights)
+    np.testing.assert_array_equal(back.road_oneways, [-1])
+    np.testing.assert_array_equal(back.road_bridges, [True])
+    assert list(back.road_classes) == ["residential"]
+    for name in ("tunnels", "barriers", "without_walls"):
+        ours, theirs = getattr(back, name), getattr(rich, name)
+        assert shapely.equals_identical(ours.shapes_wgs84, theirs.shapes_wgs84).all()
+        assert (list(ours.kinds), list(ours.ids)) == (list(theirs.kinds), list(theirs.ids))
+
+
+def test_metadata_says_what_is_in_the_file(rich, tmp_path):
+    write_area(rich, tmp_path / "a.gpkg")
+    with sqlite3.connect(tmp_path / "a.gpkg") as database:
+        metadata = dict(database.execute("SELECT key, value FROM metadata"))
+        tunnels = database.execute("SELECT highway, osm_id FROM roads WHERE tunnel").fetchall()
+    counts = {name: metadata[name] for name in ("buildings", "roads", "tunnels", "barriers", "without_walls")}
+    assert counts == {"buildings": "2", "roads": "1", "tunnels": "1", "barriers": "2", "without_walls": "1"}
+    assert metadata["bounds_deg"] == "8.0000000,50.0000000,8.0030000,50.0021000"
+    assert metadata["osm_timestamp"] == "2024-05-01T10:00:00Z"
+    assert "topocentric" in metadata["projection"]
+    assert tunnels == [("primary", "way/5")]
+
+
+def test_the_hash_covers_what_is_computed_with(area, rich):
+    assert rich.content_hash != area.content_hash
+    changes = [
+        {"barriers": Layer()},
+        {"building_min_heights": np.zeros(2)},
+        {"building_heights": np.array([12.5, 3.0])},
+        {"roads_wgs84": objects(shapely.LineString([(8, 50.002), (8.003, 50.0022)]))},
+    ]
+    assert len({dataclasses.replace(rich, **change).content_hash for change in changes} | {rich.content_hash}) == 5
+    unused = {"source": "elsewhere", "osm_timestamp": "", "tunnels": Layer(), "without_walls": Layer()}
+    assert dataclasses.replace(rich, **unused).content_hash == rich.content_hash
+
+
+def test_the_hash_is_the_same_on_every_machine(area, rich):
+    assert area.content_hash == "263b19a2e85fc3c8deb566a8147ee6d0876867305459f6d46050efeba1e8e06c"
+    assert rich.content_hash == "4ffca7db89b38e6c3bfb989a9b00870d9cbbd347e720f962e575443447c38ee1"
+
+
+def test_files_of_the_first_version_are_read(area, tmp_path):
+    path = tmp_path / "a.gpkg"
+    write_area(area, path)
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA writable_schema=ON")
+        for layer in ("barriers", "without_walls"):
+            database.execute("DELETE FROM gpkg_contents WHERE table_name = ?", (layer,))
+            database.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = ?", (layer,))
+        for table, column in (
+            ("buildings", "min_height_m"),
+            ("roads", "oneway"),
+            ("roads", "bridge"),
+            ("roads", "tunnel"),
+            ("roads", "osm_id"),
+        ):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        database.execute("DELETE FROM metadata WHERE key IN ('projection', 'osm_timestamp', 'bounds_deg', 'buildings', 'roads')")
+    back = read_area(path)
+    assert back.content_hash == area.content_hash
+    assert (len(back.barriers), len(back.tunnels), list(back.road_oneways)) == (0, 0, [0])
 
 
 def test_an_older_file_is_replaced(area, tmp_path):

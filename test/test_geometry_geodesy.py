@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 
@@ -21,14 +21,29 @@ def test_round_trip_is_under_a_millimetre(lat: float, lon: float, east: float, n
     np.testing.assert_allclose(plane.to_enu(back[:, 0], back[:, 1]), target, atol=1e-3)
 
 
-@given(latitudes, longitudes, st.floats(-0.15, 0.15), st.floats(-0.15, 0.15))
-def test_it_equals_pyproj(lat: float, lon: float, dlat: float, dlon: float) -> None:
-    exact = Transformer.from_pipeline(
+def exact(lat: float, lon: float) -> Transformer:
+    return Transformer.from_pipeline(
         f"+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad +step +proj=cart +ellps=WGS84 "
         f"+step +proj=topocentric +ellps=WGS84 +lat_0={lat} +lon_0={lon} +h_0=0"
     )
-    east, north, _ = exact.transform(lon + dlon, lat + dlat, 0.0)
+
+
+@given(latitudes, longitudes, st.floats(-0.15, 0.15), st.floats(-0.15, 0.15))
+def test_it_equals_pyproj(lat: float, lon: float, dlat: float, dlon: float) -> None:
+    east, north, _ = exact(lat, lon).transform(lon + dlon, lat + dlat, 0.0)
     np.testing.assert_allclose(LocalTangentPlane(GeoPoint(lat, lon)).to_enu([lat + dlat], [lon + dlon])[0], [east, north], atol=1e-3)
+
+
+@pytest.mark.parametrize("lat", [-54.8, -33.9, 0.0, 47.07, 69.6])
+@pytest.mark.parametrize(("radius", "shorter"), [(5e3, 0.001), (20e3, 0.04)])
+def test_error_and_shortening_at_a_distance(lat: float, radius: float, shorter: float) -> None:
+    """Points at this distance along the ground: the plane's coordinates are pyproj's, and as much shorter as the docstring says."""
+    lon, azimuths = 15.44, np.arange(0.0, 360.0, 15.0)
+    lons, lats, _ = Geod(ellps="WGS84").fwd(np.full(24, lon), np.full(24, lat), azimuths, np.full(24, radius))
+    east, north, _ = exact(lat, lon).transform(lons, lats, np.zeros(24))
+    ours = LocalTangentPlane(GeoPoint(lat, lon)).to_enu(lats, lons)
+    np.testing.assert_allclose(ours, np.column_stack([east, north]), atol=1e-3)
+    assert np.all(np.abs(radius - np.hypot(*ours.T)) < shorter)
 
 
 def test_swapped_coordinates_are_refused() -> None:

@@ -43,8 +43,10 @@ def _ecef(lat_deg: ArrayLike, lon_deg: ArrayLike) -> FloatArray:
 class LocalTangentPlane:
     """East and north [m] about a datum: the exact topocentric projection of points on the ellipsoid (EPSG method 9836).
 
-    Forward is closed form and equals pyproj's `+proj=topocentric` to under 1 mm; `to_geodetic` inverts it by Newton
-    steps to under 1 mm within 20 km of the datum.
+    Forward is closed form and equals pyproj's `+proj=topocentric` (height 0) to under 1 mm, within 5 km of the datum as within
+    20 km; allowed were 0.05 m and 0.5 m. `to_geodetic` inverts it by Newton steps to under 1 mm within 20 km. As on every
+    plane, distances come out shorter than along the ground: by less than 1 mm over the 5 km from the datum, by less
+    than 4 cm over 20 km.
     """
 
     def __init__(self, datum: GeoPoint) -> None:
