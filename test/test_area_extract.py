@@ -3,17 +3,22 @@
 import bz2
 import gzip
 import logging
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import osmium
 import pytest
 import shapely
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from osm_documents import STREET, box, document, node_id, read, relation, same, square, way
 
 from urban_map_loc.area import extract
 from urban_map_loc.area.box import GeoBox
 from urban_map_loc.area.geopackage import read_area, write_area
 from urban_map_loc.area.osm import read_osm
+from urban_map_loc.cli.main import run
 from urban_map_loc.errors import AreaError
 
 TOWN = document(way(1, square(1, 1), building="yes") + way(2, square(4, 4), barrier="hedge") + STREET)
@@ -190,3 +195,47 @@ def test_age_of_the_data(tmp_path):
     base = TOWN.replace('<osm version="0.6">', '<osm version="0.6"><meta osm_base="2015-02-25T10:15:02Z"/>')
     assert read(tmp_path, base).osm_timestamp == "2015-02-25T10:15:02Z"
     assert read(tmp_path, TOWN).osm_timestamp == ""
+
+
+def test_a_box_west_of_greenwich_on_the_command_line(tmp_path, capsys):
+    path = write(tmp_path, "map.osm", moved(TOWN, 51.75, -1.27))
+    arguments = ["area", "build", "--osm", str(path), "--bbox", "-1.2705,51.7495,-1.2605,51.7595", "--out", str(tmp_path / "a.gpkg")]
+    assert run(arguments) == 0
+    assert "1 buildings (0 courtyards; 0 more without walls)" in capsys.readouterr().out
+    assert read_area(tmp_path / "a.gpkg").datum.lon_deg == -1.2655
+
+
+def test_bounds_across_the_antimeridian(tmp_path):
+    bounds = '<bounds minlat="-16.8" minlon="179.9985" maxlat="-16.79" maxlon="-179.9925"/>'
+    text = document(way(1, square(1, 1), building="yes") + STREET, bounds=bounds)
+    area = read_osm(write(tmp_path, "map.osm", moved(text, -16.8, 179.9985)))
+    assert np.abs(area.bounds).max() < 2000.0
+    assert area.datum.lon_deg == pytest.approx(-179.997, abs=1e-3)
+
+
+corners = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=7)
+
+
+@settings(max_examples=15)
+@given(st.lists(corners, min_size=1, max_size=4), st.lists(st.sampled_from(["yes", "roof"]), min_size=4, max_size=4))
+def test_whatever_is_drawn_is_valid_and_reads_back_identical(outlines, kinds):
+    ways = "".join(way(k, [*ring, ring[0]], building=kinds[k]) for k, ring in enumerate(outlines))
+    with tempfile.TemporaryDirectory() as folder:
+        area = read(Path(folder), document(way(50, square(1, 1), building="yes") + ways + STREET))
+        write_area(area, Path(folder) / "a.gpkg")
+        back = read_area(Path(folder) / "a.gpkg")
+    assert shapely.is_valid(area.buildings_wgs84).all()
+    assert (shapely.get_type_id(area.buildings_wgs84) == shapely.GeometryType.POLYGON).all()
+    assert len(set(area.building_ids)) == len(area.building_ids)
+    assert back.content_hash == area.content_hash
+    assert shapely.equals_identical(back.buildings_wgs84, area.buildings_wgs84).all()
+    assert shapely.equals_identical(back.without_walls.shapes_wgs84, area.without_walls.shapes_wgs84).all()
+
+
+@given(st.floats(-180, 180), st.floats(-90, 89), st.floats(-180, 180), st.floats(0.001, 1))
+def test_boxes_survive_being_written(west, south, east, height):
+    assume(abs(west - east) > 1e-6)
+    box = GeoBox.parse(f"{west:.7f},{south:.7f},{east:.7f},{south + height:.7f}")
+    assert GeoBox.parse(str(box)) == box
+    assert box.west < box.east
+    assert all(-180.0 <= half.west < half.east <= 180.0 for half in box.halves)

@@ -150,26 +150,19 @@ class AreaMap:
 
 def _pieces(geometries: NDArray[np.object_], names: NDArray[np.object_]) -> Iterator[bytes | memoryview]:
     """What is hashed of each polygon or line string: type, name, and the length and units of each ring."""
-    rings, owners = _rings(geometries)
+    polygons = len(geometries) > 0 and geometries[0].geom_type == "Polygon"  # a layer holds one type
+    kind = "Polygon" if polygons else "LineString"
+    rings, owners = shapely.get_rings(geometries, return_index=True) if polygons else (geometries, np.arange(len(geometries)))
     units = memoryview(_units(shapely.get_coordinates(rings)))
     ends = np.cumsum(shapely.get_num_coordinates(rings)).tolist()
-    kinds = ["Polygon" if kind == shapely.GeometryType.POLYGON else "LineString" for kind in shapely.get_type_id(geometries)]
     last, start = -1, 0
     for owner, end in zip(owners.tolist(), ends, strict=True):
         if owner != last:
-            yield f"{kinds[owner]} {names[owner]} ".encode()
+            yield f"{kind} {names[owner]} ".encode()
             last = owner
         yield f"{end - start} ".encode()
         yield units[16 * start : 16 * end]  # two numbers of eight bytes a point
         start = end
-
-
-def _rings(geometries: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
-    """Rings of polygons, or the lines themselves, and which geometry each is of."""
-    if len(geometries) and shapely.get_type_id(geometries[0]) == shapely.GeometryType.POLYGON:
-        rings, owners = shapely.get_rings(geometries, return_index=True)
-        return rings, owners
-    return geometries, np.arange(len(geometries))
 
 
 def _units(degrees: NDArray[np.float64]) -> bytes:
