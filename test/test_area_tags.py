@@ -78,6 +78,14 @@ def test_a_part_may_be_a_relation_with_a_hole(tmp_path):
     assert same(area.buildings_wgs84[0], box(4, 4, 3).difference(box(5, 5)))
 
 
+def test_a_part_that_borrows_the_outline_of_a_building_leaves_it_alone(tmp_path):
+    ways = way(2, square(4, 4, 3), building="yes") + way(3, square(5, 5))
+    part = relation(7, [(2, "outer"), (3, "inner")], building__part="yes")
+    area = with_house(tmp_path, ways, relations=part)
+    assert list(area.building_ids) == ["way/1", "way/2"]
+    assert same(area.buildings_wgs84[-1], box(4, 4, 3))
+
+
 @pytest.mark.parametrize(
     ("tags", "kind"),
     [

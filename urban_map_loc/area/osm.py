@@ -111,9 +111,9 @@ class _Footprints:
 
 def _buildings(extract: Extract, crop: GeoBox | None) -> tuple[_Footprints, _Footprints]:
     """Footprints with walls and those without; relations first, then ways, each sorted by id."""
-    related, taken, part_numbers = _relations(extract)
+    related, part_numbers, taken, taken_by_parts = _relations(extract)
     outlines = _of_ways(extract.buildings, taken)
-    parts = _of_ways(extract.parts, taken)
+    parts = _of_ways(extract.parts, taken_by_parts)
     is_part = np.array([number in part_numbers for number in related[1]], dtype=bool)
     whole = _join([_pick(related, ~is_part), outlines])
     pieces = _join([_pick(related, is_part), parts])
@@ -162,16 +162,17 @@ def _of_ways(ways: Ways, taken: set[int]) -> _Found:
     return _found("way", shapes, owners, [ways.ids[k] for k in free], [ways.values[k] for k in free])
 
 
-def _relations(extract: Extract) -> tuple[_Found, set[int], set[int]]:
-    """Buildings and parts made of several ways, the ways whose own tags are thereby spent, and the numbers of the parts."""
+def _relations(extract: Extract) -> tuple[_Found, set[int], set[int], set[int]]:
+    """Buildings and parts made of several ways, the numbers of the parts, and the ways whose own tags are spent by either."""
     member = {number: k for k, number in enumerate(extract.members.ids)}
     lines, tags_of = extract.members.lines, extract.members.values
     numbers: list[int] = []
     values: list[tuple[str, float, float]] = []
     shapes: list[shapely.Polygon] = []
     owners: list[int] = []
-    taken: set[int] = set()
     parts: set[int] = set()
+    taken: set[int] = set()
+    taken_by_parts: set[int] = set()
     for number in sorted(extract.relations):
         tags, members = extract.relations[number]
         outer = [way for way, role in members if role != "inner"]
@@ -185,7 +186,7 @@ def _relations(extract: Extract) -> tuple[_Found, set[int], set[int]]:
         holes = [shapely.get_coordinates(lines[member[way]]) for way, role in members if role == "inner" and way in member]
         if not rings:
             continue  # an extract's edge: the relation is here, its ways are not
-        taken.update(outer)
+        (taken if value else taken_by_parts).update(outer)
         outer_rings, open_outer = assemble(rings)
         inner_rings, open_inner = assemble(holes)
         if open_outer + open_inner:
@@ -197,7 +198,7 @@ def _relations(extract: Extract) -> tuple[_Found, set[int], set[int]]:
         values.append(wall_values(tags, value or tags["building:part"]))
         if not value:
             parts.add(number)
-    return _found("relation", _objects(shapes), np.array(owners, dtype=np.int64), numbers, values), taken, parts
+    return _found("relation", _objects(shapes), np.array(owners, dtype=np.int64), numbers, values), parts, taken, taken_by_parts
 
 
 def _covered(parts: Objects, outlines: Objects) -> NDArray[np.bool_]:
