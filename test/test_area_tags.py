@@ -78,6 +78,13 @@ def test_a_part_may_be_a_relation_with_a_hole(tmp_path):
     assert same(area.buildings_wgs84[0], box(4, 4, 3).difference(box(5, 5)))
 
 
+def test_land_does_not_swallow_the_buildings_on_its_edge(tmp_path):
+    ways = way(2, square(4, 4, 3), building="yes") + way(3, square(5, 5))
+    for tags, names in (({"landuse": "grass"}, ["way/1", "way/2"]), ({"name": "Old College"}, ["relation/7", "way/1"])):
+        area = with_house(tmp_path, ways, relations=relation(7, [(2, "outer"), (3, "inner")], **tags))
+        assert list(area.building_ids) == names
+
+
 def test_a_part_that_borrows_the_outline_of_a_building_leaves_it_alone(tmp_path):
     ways = way(2, square(4, 4, 3), building="yes") + way(3, square(5, 5))
     part = relation(7, [(2, "outer"), (3, "inner")], building__part="yes")

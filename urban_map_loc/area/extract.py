@@ -229,6 +229,6 @@ def _osm_base(path: Path) -> str:
 
 def _read_relation(item: Any, extract: Extract) -> None:
     tags = {tag.k: tag.v for tag in item.tags}
-    # Without tags of its own it is of the older style: the tags are on the outer way.
-    if rules.building_value(tags) or tags.get("building:part", "no") != "no" or len(tags) == 1:
+    # In the older style the tags are on the outer way; but a relation that says it is land of some kind is no building.
+    if rules.building_value(tags) or tags.get("building:part", "no") != "no" or not rules.LAND.intersection(tags):
         extract.relations[item.id] = (tags, [(member.ref, member.role) for member in item.members if member.type == "w"])

@@ -22,6 +22,8 @@ NO_WALLS = frozenset(
 STANDING = ("abandoned:building", "disused:building", "ruins:building")
 GONE = ("demolished", "razed", "removed", "destroyed", "dismantled", "proposed", "planned")
 BARRIERS = frozenset({"city_wall", "wall", "retaining_wall", "fence", "hedge"})
+# Keys that make a multipolygon land or water: its ways are not looked up for buildings.
+LAND = frozenset({"landuse", "natural", "leisure", "boundary", "waterway", "water", "highway", "area:highway", "place"})
 LEVEL_M = 3.0
 HANGING_M = 3.0  # what starts this high above the ground has no wall beside the road: a lidar sees through below it
 METRES_PER_FOOT = 0.3048
