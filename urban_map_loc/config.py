@@ -7,8 +7,12 @@ default exists in this file and nowhere else. A field made with `setting` checks
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import pi
 
 from urban_map_loc.settings import Section, setting
+
+# What a tile shows.
+BUILDINGS, BUILDINGS_AND_ROADS = "buildings", "buildings+roads"
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,68 @@ class TileConfig(Section):
     range_m: float = setting(
         50.0, "walls further away than this are not used: map and scan are cut at the same range", unit="m", low=5.0, high=300.0
     )
-    sectors: int = setting(720, "directions per turn; the nearest building point in each is kept", low=90, high=3600)
+    sectors: int = setting(720, "beams across the field of view; the nearest building point in each is kept", low=90, high=3600)
+    field_of_view_rad: float = setting(
+        2.0 * pi,
+        "horizontal field of view, centred forward: a full turn for spinning lidars, less for stereo",
+        unit="rad",
+        low=0.1,
+        high=2.0 * pi,
+    )
+    sensor_height_m: float = setting(
+        0.0,
+        "buildings known to be lower are looked over; 0: none, right for sensors with beams that point down",
+        unit="m",
+        low=0.0,
+        high=20.0,
+    )
+    channels: str = setting(
+        BUILDINGS,
+        "what a tile shows: walls alone, or also the road surface that the rays pass over, as in the MapNet thesis",
+        choices=(BUILDINGS, BUILDINGS_AND_ROADS),
+    )
+
+    @property
+    def planes(self) -> int:
+        """Number of channels of a tile."""
+        return 2 if self.channels == BUILDINGS_AND_ROADS else 1
+
+    @property
+    def sectors_per_turn(self) -> int:
+        """As many sectors as wide as a beam would make a full turn."""
+        return round(self.sectors * 2.0 * pi / self.field_of_view_rad)
+
+
+@dataclass(frozen=True)
+class RoadConfig(Section):
+    """Width of the road surface by OSM class, kerb to kerb: few roads carry a `width`, so a usual one is taken."""
+
+    motorway_m: float = setting(
+        11.0, "one direction: two or three lanes of 3.5 m and a shoulder; each is a line of its own", unit="m", low=1.0
+    )
+    trunk_m: float = setting(9.0, "two wide lanes and margins; often one direction of a dual carriageway", unit="m", low=1.0)
+    primary_m: float = setting(8.5, "two lanes of 3.5 m, and now and then a turning lane", unit="m", low=1.0)
+    secondary_m: float = setting(7.5, "two lanes of 3.25 m with margins", unit="m", low=1.0)
+    tertiary_m: float = setting(6.5, "two lanes on which buses still meet", unit="m", low=1.0)
+    residential_m: float = setting(5.5, "two cars pass each other, or one and a row of parked ones", unit="m", low=1.0)
+    living_street_m: float = setting(4.5, "made narrow on purpose", unit="m", low=1.0)
+    service_m: float = setting(3.5, "one lane: drives, alleys, car parks", unit="m", low=1.0)
+    link_m: float = setting(5.0, "ramps: one lane and a shoulder", unit="m", low=1.0)
+    other_m: float = setting(5.5, "unclassified, road and all else: as residential", unit="m", low=1.0)
+
+    def width_m(self, highway: str) -> float:
+        """Width of a road of OSM's class `highway`."""
+        name = "link" if highway.endswith("_link") else highway
+        return float(getattr(self, f"{name}_m", self.other_m))
+
+
+@dataclass(frozen=True)
+class TileSetConfig(Section):
+    """The data set of north-up map tiles that `area tiles` writes."""
+
+    size_m: float = setting(100.0, "side of a tile, as in the MapNet thesis", unit="m", low=5.0, high=2000.0)
+    overlap: float = setting(0.5, "share of a tile that its neighbour shows too: every place is well inside some tile", low=0.0, high=0.95)
+    channels: str = setting(BUILDINGS_AND_ROADS, "what a tile shows", choices=(BUILDINGS, BUILDINGS_AND_ROADS))
 
 
 @dataclass(frozen=True)
@@ -195,6 +260,7 @@ class TrainConfig(Section):
     """All that a checkpoint needs to rebuild itself."""
 
     raster: RasterConfig = field(default_factory=RasterConfig)
+    roads: RoadConfig = field(default_factory=RoadConfig)
     tile: TileConfig = field(default_factory=TileConfig)
     effects: ScanEffectsConfig = field(default_factory=ScanEffectsConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
