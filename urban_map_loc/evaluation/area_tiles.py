@@ -96,12 +96,11 @@ class TileSet:
         places = np.stack(np.unravel_index(np.arange(len(self)), self.shape), axis=1)
         offsets = places[:, ::-1] * np.array([self.spacing_m, -self.spacing_m])
         degrees = self._area.plane.to_geodetic(self._buildings.origin + reference * step + offsets)
-        for (row, column), offset, lat_lon in zip(
-            places.tolist(), (offsets + 0.0).round(3).tolist(), degrees.round(8).tolist(), strict=True
-        ):
+        numbers = np.column_stack([(offsets + 0.0).round(3), degrees.round(8)]).tolist()
+        for (row, column), (east, north, lat, lon) in zip(places.tolist(), numbers, strict=True):
             picture = self.picture(row, column)
             name = f"{FOLDER}/r{row:0{digits}d}_c{column:0{digits}d}.png"
-            yield TileRow(name, row, column, *offset, *lat_lon, round(float(np.mean(picture == BUILDING)), 5)), picture
+            yield TileRow(name, row, column, east, north, lat, lon, round(float(np.mean(picture == BUILDING)), 5)), picture
 
     def write(self, out: Path, title: str, advance: Callable[[], None] = lambda: None) -> None:
         """Write the folder whole or not at all: pictures, table, contact sheet.

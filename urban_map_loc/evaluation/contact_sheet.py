@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from urban_map_loc.evaluation.area_picture import DATUM, GROUND, INK, PAPER, ROAD
+from urban_map_loc.evaluation.area_picture import DATUM, GROUND, INK, PAPER, ROAD, ROAD_EDGE
 
 MOST_ROWS, MOST_COLUMNS = 10, 14
 THUMB_PX, GAP_PX, LABEL_PX, BORDER_PX, LINE_PX = 112, 10, 15, 24, 30
@@ -45,12 +45,12 @@ class ContactSheet:
         coloured = Image.fromarray(self._palette[(picture.astype(int) + 1) // 128])
         self._sheet.paste(coloured.resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX), (left, top))
         reference = (row, column) == (0, 0)
-        if reference:
-            self._draw.rectangle((left - 2, top - 2, left + THUMB_PX + 1, top + THUMB_PX + 1), outline=DATUM, width=2)
+        frame = (left - 2, top - 2, left + THUMB_PX + 1, top + THUMB_PX + 1)
+        self._draw.rectangle(frame, outline=DATUM if reference else ROAD_EDGE, width=2)
         words = f"row {row}, column {column}" if not reference else "reference tile"
         self._draw.text((left, top + THUMB_PX + 3), words, fill=DATUM if reference else INK, font=ImageFont.load_default(11))
 
-    def save(self, path: Path, rights: PngInfo) -> None:
+    def save(self, path: Path, rights: PngInfo | None = None) -> None:
         """Write the sheet as PNG, with the words above and below."""
         font, bottom = ImageFont.load_default(14), self._sheet.height - BORDER_PX + 4
         self._draw.text((BORDER_PX, BORDER_PX - 8), self._title, fill=INK, font=ImageFont.load_default(16))
