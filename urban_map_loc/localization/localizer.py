@@ -190,21 +190,30 @@ class Localizer:
         if len(finder.scores) == 0:
             self._reason = "no hypothesis fits the scans yet"
             return
-        lead = finder.scores[0] - finder.best_other_place(finder.poses[0])
-        if self.drive.length_m < fusion.lock_distance_m or len(self.drive) < fusion.lock_scans:
+        best, rival = float(finder.scores[0]), finder.best_other_place(finder.poses[0])
+        if self.drive.length_m < fusion.lock_distance_m:
             self._reason = f"only {self.drive.length_m:.0f} m driven, {fusion.lock_distance_m:g} needed before locking"
-        elif finder.scores[0] < fusion.lock_score:
-            self._reason = f"the best place explains the drive by {finder.scores[0]:.2f}, {fusion.lock_score:g} needed"
-        elif lead < self._margin():
-            self._reason = f"two places explain the drive alike (lead {lead:.3f}, {self._margin():.3f} needed)"
+        elif self.drive.hits < fusion.lock_hits:
+            self._reason = (
+                f"only {self.drive.hits} wall hits on the last {self.drive.length_m:.0f} m, {fusion.lock_hits} needed before locking"
+            )
+        elif best < fusion.lock_score:
+            self._reason = f"the best place explains the drive by {best:.2f}, {fusion.lock_score:g} needed"
+        elif best - rival < (needed := self._lead_needed(best)):
+            self._reason = f"two places explain the drive alike (lead {best - rival:.3f}, {needed:.3f} needed)"
         else:
             self._lock(Pose2.from_array(finder.poses[0]), T_odom_base)
-            self._reason = f"locked after {self.drive.length_m:.0f} m (agreement {finder.scores[0]:.2f}, lead {lead:.2f})"
+            self._reason = f"locked after {self.drive.length_m:.0f} m (agreement {best:.2f}, lead {best - rival:.2f})"
 
-    def _margin(self) -> float:
-        """The lead that a lock needs: less after a longer drive, which chance explains less easily."""
+    def _lead_needed(self, best: float) -> float:
+        """The lead over all other places with which an agreement of `best` is believed.
+
+        Less after a longer drive, which chance explains less easily; more where the best place itself leaves much unexplained, as
+        outside the map, where one wrong place is always the best.
+        """
         fusion = self.config.fusion
-        return fusion.lock_margin + fusion.lock_margin_metre / max(self.drive.length_m, 1.0)
+        by_length = fusion.lock_margin + fusion.lock_margin_metre / max(self.drive.length_m, 1.0)
+        return max(by_length, (fusion.lock_misfit_ratio - 1.0) * (1.0 - best))
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
         """Why another place explains the recent drive clearly better; empty while none does."""
@@ -213,7 +222,7 @@ class Localizer:
         points, origins = self.drive.points(T_odom_base, self.config.fusion.window_m)
         own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
         rival = self.finder.best_other_place(pose.as_array())
-        if rival - own > self._margin():
+        if rival - own > self._lead_needed(rival):
             return f"another place explains the recent drive better ({rival:.2f} against {own:.2f})"
         return ""
 

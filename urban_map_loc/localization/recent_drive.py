@@ -48,6 +48,11 @@ class RecentDrive:
         return len(self._keyframes)
 
     @property
+    def hits(self) -> int:
+        """Wall hits of all keyframes."""
+        return sum(len(keyframe.points) for keyframe in self._keyframes)
+
+    @property
     def length_m(self) -> float:
         """Metres driven between the first and the last keyframe."""
         return self._keyframes[-1].travelled_m - self._keyframes[0].travelled_m if self._keyframes else 0.0
