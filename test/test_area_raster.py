@@ -45,7 +45,7 @@ def test_no_building_is_far_from_everything() -> None:
 
 def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = BuildingRaster.from_area(crossing(), RasterConfig())
-    monkeypatch.setattr("urban_map_loc.area.raster.BLOCK_PX", 64)
+    monkeypatch.setattr("urban_map_loc.area.blocks.BLOCK_PX", 64)
     blocks = BuildingRaster.from_area(crossing(), RasterConfig())
     np.testing.assert_array_equal(whole.distance, blocks.distance)
     np.testing.assert_array_equal(whole.building > 0, blocks.building > 0)

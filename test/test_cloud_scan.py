@@ -59,3 +59,12 @@ def test_scan_of_labels() -> None:
 def test_too_few_hits() -> None:
     with pytest.raises(CloudError, match="only 7 building points"):
         scan_of_cloud(labelled_circle(7), CloudConfig(), TileConfig())
+
+
+def test_the_field_of_view_cuts_scans_as_it_cuts_tiles() -> None:
+    narrow = TileConfig(sectors=120, field_of_view_rad=np.pi / 3)
+    assert TileConfig().sectors_per_turn == TileConfig().sectors
+    assert narrow.sectors_per_turn == 720
+    scan = scan_of_cloud(labelled_circle(600), CloudConfig(), narrow)
+    assert len(scan.points) == 100
+    assert np.abs(np.arctan2(scan.points[:, 1], scan.points[:, 0])).max() <= np.pi / 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from math import log, pi
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from towns import crossing, one_block
 
-from urban_map_loc.config import MapNetConfig, TileConfig, TrainConfig, TrainingConfig
+from urban_map_loc.config import BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig
 from urban_map_loc.errors import ModelError
 from urban_map_loc.mapnet.cells import NO_CELL, PositionCells, drivable_cells
-from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint, read_tensors, save_checkpoint
 from urban_map_loc.mapnet.criterion import CellsCriterion, PoseCriterion
 from urban_map_loc.mapnet.heads import CellsHead, RegressionHead
 from urban_map_loc.mapnet.network import MapNet
@@ -134,3 +135,31 @@ def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     with pytest.raises(ModelError, match="format 999"):
         load_checkpoint(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("preset", ["small", "resnet34"])
+def test_a_road_channel_is_a_second_plane_and_the_checkpoint_says_so(tmp_path: Path, preset: str) -> None:
+    tile = TileConfig(channels=BUILDINGS_AND_ROADS)
+    config = TrainConfig(tile=tile, network=MapNetConfig(preset=preset, feature_size=32, gate_size=16))
+    net = MapNet(config.network, tile, CELLS).eval()
+    area = one_block()
+    save_checkpoint(Checkpoint(net, config, area.datum, area.content_hash, {}), tmp_path / "m.safetensors")
+    back = load_checkpoint(tmp_path / "m.safetensors")
+    tile_pair = (np.random.default_rng(0).random((2, 96, 96)) > 0.8).astype(np.uint8)
+    np.testing.assert_array_equal(back.network.hypotheses(tile_pair, 4).poses, net.hypotheses(tile_pair, 4).poses)
+    with pytest.raises(ModelError, match=r"takes channels buildings\+roads, but clouds give building points only; .*--channels buildings"):
+        back.check_area(area, "block.gpkg")
+
+
+def test_checkpoints_from_before_channels_load_and_networks_keep_their_names(tmp_path: Path) -> None:
+    net, path = network(), tmp_path / "m.safetensors"
+    names = [name for name in net.state_dict() if name.startswith("trunk")]
+    assert names[:2] == ["trunk.1.0.weight", "trunk.1.1.weight"]
+    assert net.state_dict()["trunk.1.0.weight"].shape == (48, 16, 3, 3)
+    save_checkpoint(checkpoint(net), path)
+    tensors, metadata = read_tensors(path)
+    config = json.loads(metadata["config"])
+    del config["roads"]
+    config["tile"] = {name: config["tile"][name] for name in ("size_px", "resolution_m", "range_m", "sectors")}
+    save_file(tensors, path, metadata | {"config": json.dumps(config)})
+    assert load_checkpoint(path).config == checkpoint(net).config

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from math import pi
 
 import numpy as np
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from towns import area_of, crossing, one_block
 
+from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.config import RasterConfig, ScanEffectsConfig, TileConfig
 from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
 
 TILE = TileConfig(sectors=360)
 ORIGIN = np.array([[0.0, 0.0, 0.0]])
+BLOCK = BuildingRaster.from_area(one_block(), RasterConfig(resolution_m=0.25))
 
 
 def renderer(area: object, tile: TileConfig = TILE) -> MapRenderer:
@@ -79,3 +84,65 @@ def test_turning_the_car_turns_the_tile() -> None:
     east, north = render.tiles(np.array([[20.0, 0.0, 0.0], [20.0, 0.0, pi / 2]]))
     turned = np.rot90(east, -1)  # the car turns left, the world right
     assert (turned != north).sum() < 0.25 * north.sum()
+
+
+def test_tiles_of_a_seed_stay_as_they_were_when_models_were_trained() -> None:
+    random = np.random.default_rng(11)
+    poses = np.column_stack([random.uniform(-100, 100, 16), random.normal(0, 1.5, 16), random.uniform(-np.pi, np.pi, 16)])
+    render = MapRenderer(BuildingRaster.from_area(crossing(), RasterConfig()), TileConfig())
+    for effects, pixels, digest in ((NO_EFFECTS, 2946, "a9079006148eebef"), (ScanEffectsConfig(), 2127, "14a19fe465b28f58")):
+        tiles = render.tiles(poses, effects, 5)
+        assert tiles.sum() == pixels
+        assert hashlib.sha256(np.packbits(tiles).tobytes()).hexdigest().startswith(digest)
+
+
+def test_beams_fill_the_field_of_view_and_no_more() -> None:
+    stereo = replace(TILE, field_of_view_rad=pi / 3, sectors=100)
+    for yaw, seen in ((0.0, 100), (pi / 4, 50), (pi, 0)):  # the block spans 45 degrees either side
+        points = renderer(one_block(), stereo).points(np.array([[0.0, 0.0, yaw]]))[0]
+        bearing = np.arctan2(points[:, 1], points[:, 0])
+        assert np.isfinite(bearing).sum() == pytest.approx(seen, abs=2)
+        assert (np.abs(bearing[np.isfinite(bearing)]) <= pi / 6).all()
+
+
+@settings(max_examples=20)
+@given(st.floats(0.2, 2 * pi), st.integers(0, 2**31))
+def test_effects_stay_inside_any_field_of_view(view: float, seed: int) -> None:
+    render = MapRenderer(BLOCK, replace(TILE, field_of_view_rad=view))
+    points = render.points(ORIGIN, ScanEffectsConfig(hidden_sectors=50, hidden_sector_rad=3.0, clutter=0.5), seed)[0]
+    bearing = np.arctan2(points[:, 1], points[:, 0])
+    assert (np.abs(bearing[np.isfinite(bearing)]) <= view / 2 + 1e-9).all()
+
+
+def rows_of(heights: list[float]) -> AreaMap:
+    """Walls 10, 20 and 30 m ahead, so high [m]."""
+    blocks = [shapely.box(10 * k, -20, 10 * k + 6, 20) for k in range(1, 4)]
+    return replace(area_of(blocks, [shapely.LineString([(0, -60), (0, 60)])]), building_heights=np.array(heights))
+
+
+@pytest.mark.parametrize(
+    ("heights", "sensor_m", "ahead_m"),
+    [
+        ([1.5, 8.0, 8.0], 0.0, 10.0),
+        ([1.5, 8.0, 8.0], 2.0, 20.0),
+        ([1.5, 1.9, 2.0], 2.0, 30.0),
+        ([np.nan, 8.0, 8.0], 2.0, 10.0),  # of unknown height: a wall
+        ([1.0, 1.0, 1.0], 2.0, np.nan),
+    ],
+)
+def test_buildings_lower_than_the_sensor_are_looked_over(heights: list[float], sensor_m: float, ahead_m: float) -> None:
+    points = renderer(rows_of(heights), replace(TILE, sensor_height_m=sensor_m)).points(ORIGIN)[0]
+    np.testing.assert_allclose(points[180, 0], ahead_m, atol=0.3)
+
+
+def test_the_wall_above_a_low_annex_is_where_it_stands() -> None:
+    annex = area_of([shapely.box(10, -20, 16, 20), shapely.box(16, -20, 30, 20)], [shapely.LineString([(0, -60), (0, 60)])])
+    annex = replace(annex, building_heights=np.array([1.5, 9.0]))
+    points = renderer(annex, replace(TILE, sensor_height_m=2.0)).points(ORIGIN)[0]
+    assert points[180, 0] == pytest.approx(16.0, abs=0.3)
+
+
+def test_a_number_shared_with_a_tall_building_is_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("urban_map_loc.area.raster.NUMBERS", 3)  # the first and third building share number 1
+    raster = BuildingRaster.from_area(rows_of([1.5, 1.5, 8.0]), RasterConfig())
+    assert raster.heights.tolist() == [0.0, 8.0, 1.5]

@@ -11,8 +11,11 @@ import shapely
 import torch
 from towns import area_of, crossing
 
-from urban_map_loc.config import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
+from urban_map_loc.area.geopackage import write_area
+from urban_map_loc.cli.main import run
+from urban_map_loc.config import BUILDINGS_AND_ROADS, LocalizerConfig, MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
+from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.mapnet.cells import NO_CELL, PositionCells, drivable_cells
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
 from urban_map_loc.training import trainer as trainer_module
@@ -120,3 +123,16 @@ def test_an_area_without_roads_is_refused() -> None:
     area = area_of([shapely.box(20, 20, 30, 30)], [])
     with pytest.raises(AreaError, match="no drivable road"):
         Trainer(area, CONFIG, torch.device("cpu"))
+
+
+def test_the_channels_option_trains_on_roads_too(tmp_path: Path) -> None:
+    write_area(crossing(), tmp_path / "a.gpkg")
+    options = ["--steps", "1", "--device", "cpu", "--channels", BUILDINGS_AND_ROADS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("urban_map_loc.cli.train.TrainingConfig", lambda: TRAINING)
+        assert run(["train", str(tmp_path / "a.gpkg"), "--out", str(tmp_path / "m.safetensors"), *options]) == 0
+    model = load_checkpoint(tmp_path / "m.safetensors")
+    assert model.config.tile.channels == BUILDINGS_AND_ROADS
+    assert model.network.state_dict()["trunk.1.0.weight"].shape[1] == 32
+    with pytest.raises(ModelError, match="building points only"):
+        Localizer.load(tmp_path / "a.gpkg", tmp_path / "m.safetensors", LocalizerConfig())

@@ -1,13 +1,20 @@
 """Every tunable number, once: value, unit, range and the reason for it.
 
 ROS parameters, the command line's defaults and the checkpoint's metadata are all generated from these dataclasses, so a
-default exists in this file and nowhere else. A field made with `setting` checks its range when the dataclass is built.
+default exists in this file, or in `config_map.py` which it passes on, and nowhere else. A field made with `setting` checks
+its range when the dataclass is built.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import pi
 
+from urban_map_loc.config_map import BUILDINGS as BUILDINGS
+from urban_map_loc.config_map import BUILDINGS_AND_ROADS as BUILDINGS_AND_ROADS
+from urban_map_loc.config_map import DownloadConfig as DownloadConfig
+from urban_map_loc.config_map import RoadConfig as RoadConfig
+from urban_map_loc.config_map import TileSetConfig as TileSetConfig
 from urban_map_loc.settings import Section, setting
 
 
@@ -30,7 +37,36 @@ class TileConfig(Section):
     range_m: float = setting(
         50.0, "walls further away than this are not used: map and scan are cut at the same range", unit="m", low=5.0, high=300.0
     )
-    sectors: int = setting(720, "directions per turn; the nearest building point in each is kept", low=90, high=3600)
+    sectors: int = setting(720, "beams across the field of view; the nearest building point in each is kept", low=90, high=3600)
+    field_of_view_rad: float = setting(
+        2.0 * pi,
+        "horizontal field of view, centred forward: a full turn for spinning lidars, less for stereo",
+        unit="rad",
+        low=0.1,
+        high=2.0 * pi,
+    )
+    sensor_height_m: float = setting(
+        0.0,
+        "buildings known to be lower are looked over; 0: none, right for sensors with beams that point down",
+        unit="m",
+        low=0.0,
+        high=20.0,
+    )
+    channels: str = setting(
+        BUILDINGS,
+        "what a tile shows: walls alone, or also the road surface that the rays pass over, as in the MapNet thesis",
+        choices=(BUILDINGS, BUILDINGS_AND_ROADS),
+    )
+
+    @property
+    def planes(self) -> int:
+        """Number of channels of a tile."""
+        return 2 if self.channels == BUILDINGS_AND_ROADS else 1
+
+    @property
+    def sectors_per_turn(self) -> int:
+        """As many sectors as wide as a beam would make a full turn."""
+        return round(self.sectors * 2.0 * pi / self.field_of_view_rad)
 
 
 @dataclass(frozen=True)
@@ -205,6 +241,7 @@ class TrainConfig(Section):
     """All that a checkpoint needs to rebuild itself."""
 
     raster: RasterConfig = field(default_factory=RasterConfig)
+    roads: RoadConfig = field(default_factory=RoadConfig)
     tile: TileConfig = field(default_factory=TileConfig)
     effects: ScanEffectsConfig = field(default_factory=ScanEffectsConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
@@ -235,19 +272,6 @@ class SimulationConfig(Section):
     odometry_scale: float = setting(0.01, "standard deviation of a drive's constant error of distance", low=0.0, high=0.5)
     odometry_drift_rad_m: float = setting(0.0003, "standard deviation of a drive's constant heading drift", unit="rad/m", low=0.0, high=0.1)
     odometry_walk_rad: float = setting(0.001, "heading error that accumulates over a metre, random", unit="rad/sqrt(m)", low=0.0, high=0.1)
-
-
-@dataclass(frozen=True)
-class DownloadConfig(Section):
-    """How `area build --place` and `--bbox` ask OpenStreetMap's servers."""
-
-    overpass_url: str = setting("https://overpass-api.de/api", "Overpass API; the environment's URBAN_MAP_LOC_OVERPASS_URL goes before")
-    nominatim_url: str = setting(
-        "https://nominatim.openstreetmap.org", "finds places by name; the environment's URBAN_MAP_LOC_NOMINATIM_URL goes before"
-    )
-    timeout_s: int = setting(180, "longest wait for an answer, also the limit given to the query itself", unit="s", low=1, high=900)
-    attempts: int = setting(4, "a busy server is asked at most so often", low=1, high=20)
-    backoff_s: float = setting(5.0, "wait after the first refusal; twice as long after each further one", unit="s", low=0.0, high=600.0)
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,11 @@
 Row 0 is the southernmost, column 0 the westernmost; pixel (row, column) is centred at
 `origin + (column, row) * resolution` [m] in the `map` frame.
 
-The arrays are made block by block and, given a cache folder, live in files that are mapped into memory: only the pages
-that are looked at take memory, and the next start maps them at once.
+`area/blocks.py` makes the arrays block by block and keeps them beside the area.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,18 +17,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.blocks import blocks, extent, kept_arrays
 from urban_map_loc.config import RasterConfig
-from urban_map_loc.errors import OutputError
-from urban_map_loc.output import final_folder
 
 # Distances are kept in steps of 0.1 m, a quarter of what OSM is accurate to, and cut where nothing that is scored reaches.
 DISTANCE_STEP_M = 0.1
 FARTHEST_STEPS = 127
 NO_BUILDING = 0
+NUMBERS = 65536  # building numbers, 0 and 1 to 65535
 
-BLOCK_PX = 1024
 CACHE_FORMAT = 1
-CACHE_MARK, DISTANCE_FILE, BUILDING_FILE = "raster.json", "distance.npy", "building.npy"
 
 DistanceArray = NDArray[np.int8]
 BuildingArray = NDArray[np.uint16]
@@ -47,12 +41,14 @@ class BuildingRaster:
         resolution_m: pixel size [m].
         distance: `(H, W)` int8 distance to the nearest wall in steps of 0.1 m, negative inside buildings, cut at 12.7 m.
         building: `(H, W)` uint16 number of the building that covers the pixel, 0 for none; numbers repeat in large areas.
+        heights: `(65536,)` height [m] of the tallest building of each number, infinite where one's is unknown.
     """
 
     origin: NDArray[np.float64]
     resolution_m: float
     distance: DistanceArray
     building: BuildingArray
+    heights: NDArray[np.float64]
 
     @classmethod
     def from_area(cls, area: AreaMap, config: RasterConfig, cache: Path | None = None) -> BuildingRaster:
@@ -62,17 +58,11 @@ class BuildingRaster:
             cache: folder to keep the arrays in; used again while area and settings are the same, else made anew. Where it
                 cannot be written, the arrays are made in memory.
         """
-        origin, shape = _extent(area, config)
+        origin, shape = extent(area, config)
         key = {"format": CACHE_FORMAT, "area_hash": area.content_hash, **asdict(config)}
-        if cache is not None:
-            try:
-                _make_cache(cache, key, area, origin, config.resolution_m, shape)
-                return cls(origin, config.resolution_m, *_map_cache(cache))
-            except OutputError as error:
-                logging.getLogger(__name__).warning("rasters are made anew at every start: %s", error)
-        distance, building = np.empty(shape, dtype=np.int8), np.empty(shape, dtype=np.uint16)
-        _fill(area, origin, config.resolution_m, distance, building)
-        return cls(origin, config.resolution_m, distance, building)
+        files = {"distance.npy": np.int8, "building.npy": np.uint16}
+        distance, building = kept_arrays(cache, key, files, shape, lambda d, b: _fill(area, origin, config.resolution_m, d, b))
+        return cls(origin, config.resolution_m, distance, building, _tallest(area))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,55 +83,31 @@ def raster_cache(area_path: Path) -> Path:
     return area_path.with_name(area_path.name + ".raster")
 
 
-def _extent(area: AreaMap, config: RasterConfig) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    west, south, east, north = area.bounds
-    rows, columns = (
-        int(np.ceil((high - low + 2 * config.margin_m) / config.resolution_m)) + 1 for low, high in ((south, north), (west, east))
-    )
-    return np.array([west, south]) - config.margin_m, (rows, columns)
-
-
-def _make_cache(
-    cache: Path, key: dict[str, object], area: AreaMap, origin: NDArray[np.float64], step: float, shape: tuple[int, int]
-) -> None:
-    """Fill the cache folder unless it holds just this."""
-    mark = cache / CACHE_MARK
-    if mark.is_file() and mark.read_text(encoding="utf-8") == json.dumps(key):
-        return
-    with final_folder(cache, CACHE_MARK) as folder:
-        distance = np.lib.format.open_memmap(folder / DISTANCE_FILE, mode="w+", dtype=np.int8, shape=shape)
-        building = np.lib.format.open_memmap(folder / BUILDING_FILE, mode="w+", dtype=np.uint16, shape=shape)
-        _fill(area, origin, step, distance, building)
-        distance.flush()
-        building.flush()
-        (folder / CACHE_MARK).write_text(json.dumps(key), encoding="utf-8")
-
-
-def _map_cache(cache: Path) -> tuple[DistanceArray, BuildingArray]:
-    # As plain arrays: numba compiles its kernels for those.
-    return tuple(np.asarray(np.load(cache / name, mmap_mode="r")) for name in (DISTANCE_FILE, BUILDING_FILE))  # type: ignore[return-value]
-
-
 def _fill(area: AreaMap, origin: NDArray[np.float64], step: float, distance: DistanceArray, building: BuildingArray) -> None:
     """Write both arrays block by block; each block sees as far beyond its border as distances reach."""
     tree = shapely.STRtree(area.buildings)
     halo = int(np.ceil(FARTHEST_STEPS * DISTANCE_STEP_M / step)) + 1
-    for rows, columns in _blocks(distance.shape):
+    for rows, columns in blocks(distance.shape):
         first = np.array([columns.start - halo, rows.start - halo])
         size = (rows.stop - rows.start + 2 * halo, columns.stop - columns.start + 2 * halo)
         corner = origin + first * step
         numbers = np.full(size, NO_BUILDING, dtype=np.uint16)
         for index in tree.query(shapely.box(*corner, *(corner + np.array(size[::-1]) * step))):
-            _burn(numbers, area.buildings[index], 1 + int(index) % 65535, corner, step)
+            _burn(numbers, area.buildings[index], int(_number(index)), corner, step)
         inner = (slice(halo, -halo), slice(halo, -halo))
         distance[rows, columns] = quantised_distance(numbers != NO_BUILDING, step)[inner]
         building[rows, columns] = numbers[inner]
 
 
-def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    for row in range(0, shape[0], BLOCK_PX):
-        for column in range(0, shape[1], BLOCK_PX):
-            yield slice(row, min(row + BLOCK_PX, shape[0])), slice(column, min(column + BLOCK_PX, shape[1]))
+def _number(index: NDArray[np.int64]) -> NDArray[np.int64]:
+    return 1 + index % (NUMBERS - 1)
+
+
+def _tallest(area: AreaMap) -> NDArray[np.float64]:
+    heights = np.zeros(NUMBERS)
+    known = np.where(np.isnan(area.building_heights), np.inf, area.building_heights)
+    np.maximum.at(heights, _number(np.arange(len(known))), known)
+    return heights
 
 
 def _burn(numbers: BuildingArray, polygon: shapely.Polygon, number: int, corner: NDArray[np.float64], step: float) -> None:

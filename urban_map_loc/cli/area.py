@@ -1,4 +1,4 @@
-"""`urban_map_loc area`: OpenStreetMap data to an area file, and a look at it."""
+"""`urban_map_loc area`: OpenStreetMap data to an area file, a look at it, and a data set of its tiles."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, TileSetConfig
+
 if TYPE_CHECKING:
     from urban_map_loc.area.area_map import AreaMap
 
-HELP = "make an area file from OpenStreetMap, or draw one"
+HELP = "make an area file from OpenStreetMap, draw one, or cut it into tiles"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `area build`")
     show.add_argument("--out", type=Path, required=True, metavar="AREA.png", help="picture to write")
     show.set_defaults(area_run=_show)
+    tiles = commands.add_parser(
+        "tiles", help="map tiles on a grid as PNG, with a table of their places", description="cut an area's map into tiles, north up"
+    )
+    default = TileSetConfig()
+    tiles.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `area build`")
+    tiles.add_argument("--size", type=float, default=default.size_m, metavar="M", help="side of a tile [m] (default %(default)g)")
+    tiles.add_argument(
+        "--overlap", type=float, default=default.overlap, metavar="SHARE", help="share that neighbours show too (default %(default)g)"
+    )
+    tiles.add_argument("--channels", choices=(BUILDINGS, BUILDINGS_AND_ROADS), default=default.channels, help="default %(default)s")
+    tiles.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write: tiles/, tiles.csv, contact_sheet.png")
+    tiles.set_defaults(area_run=_tiles)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         AreaError: OpenStreetMap data or area file missing, broken or without buildings or roads.
+        ConfigurationError: a number is out of range.
         OutputError: the result cannot be written.
     """
     args.area_run(args)
@@ -79,6 +94,29 @@ def _show(args: argparse.Namespace) -> None:
     area = read_area(args.area)
     draw_area(area, args.out, args.area.name)
     print(f"{args.out}: {_summary(area)}")
+
+
+def _tiles(args: argparse.Namespace) -> None:
+    """Write the data set of tiles, with a progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from urban_map_loc.area.geopackage import read_area
+    from urban_map_loc.area.raster import BuildingRaster, raster_cache
+    from urban_map_loc.area.roads import RoadRaster
+    from urban_map_loc.evaluation.area_tiles import TileSet
+
+    config, cache = TileSetConfig(size_m=args.size, overlap=args.overlap, channels=args.channels), raster_cache(args.area)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=None)
+        area = read_area(args.area)
+        roads = RoadRaster.from_area(area, RasterConfig(), RoadConfig(), cache) if args.channels == BUILDINGS_AND_ROADS else None
+        tiles = TileSet(area, config, BuildingRaster.from_area(area, RasterConfig(), cache), roads)
+        bar.update(task, description="tiles", total=len(tiles), completed=0)
+        tiles.write(args.out, args.area.name, lambda: bar.advance(task))
+    rows, columns_ = tiles.shape
+    print(f"{args.out}: {len(tiles)} tiles of {args.size:g} m, {rows} rows and {columns_} columns {tiles.spacing_m:g} m apart")
 
 
 def _summary(area: AreaMap) -> str:

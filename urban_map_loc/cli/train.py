@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from urban_map_loc.config import MapNetConfig, TrainConfig, TrainingConfig
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig
 
 HELP = "train MapNet on an area's tiles"
 
@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--steps", type=int, metavar="N", help="number of steps instead: the same steps give the same model")
     parser.add_argument("--preset", choices=("small", "resnet34"), default=network.preset, help="network (default %(default)s)")
     parser.add_argument("--head", choices=("cells", "regression"), default=network.head, help="what it answers (default %(default)s)")
+    parser.add_argument(
+        "--channels", choices=(BUILDINGS, BUILDINGS_AND_ROADS), default=TileConfig().channels, help="what tiles show (default %(default)s)"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default %(default)s")
     parser.add_argument("--seed", type=int, default=TrainConfig().seed, metavar="S", help="default %(default)s")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted training of the same settings stopped")
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.minutes is not None:
         training = replace(training, minutes=args.minutes)
     network = MapNetConfig(preset=args.preset, head=args.head)
-    config = TrainConfig(training=training, network=network, seed=args.seed)
+    config = TrainConfig(training=training, network=network, tile=TileConfig(channels=args.channels), seed=args.seed)
     area = read_area(args.area)
     columns = (
         TextColumn("training"),

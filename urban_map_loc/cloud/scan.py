@@ -29,13 +29,14 @@ class BuildingScan:
 
 
 def scan_of_cloud(cloud: Cloud, cloud_config: CloudConfig, tile_config: TileConfig) -> BuildingScan:
-    """The nearest building point of each azimuth sector, beyond `minimum_range_m` and within the tile's range.
+    """The nearest building point of each azimuth sector, beyond `minimum_range_m`, within the tile's range and field of view.
 
     Raises:
         CloudError: fewer than `minimum_hits` sectors see a building, or labels are asked for and missing.
     """
     mask = building_mask(cloud, cloud_config, tile_config.range_m)
-    points = nearest_per_sector(cloud.points, mask, tile_config.sectors, cloud_config.minimum_range_m, tile_config.range_m)
+    points = nearest_per_sector(cloud.points, mask, tile_config.sectors_per_turn, cloud_config.minimum_range_m, tile_config.range_m)
+    points = points[np.abs(np.arctan2(points[:, 1], points[:, 0])) <= 0.5 * tile_config.field_of_view_rad]
     if len(points) < cloud_config.minimum_hits:
         raise CloudError(
             f"only {len(points)} building points within {tile_config.range_m:g} m, {cloud_config.minimum_hits} needed; drive on"

@@ -21,18 +21,21 @@ class MapNet(nn.Module):
         """`cells`: centres `(C, 2)` [m] of the drivable cells, in `map`."""
         super().__init__()
         self.trunk: nn.Module
-        self.trunk = SmallTrunk(tile.size_px, config.feature_size) if config.preset == "small" else ResNet34Trunk(config.feature_size)
+        if config.preset == "small":
+            self.trunk = SmallTrunk(tile.size_px, tile.planes, config.feature_size)
+        else:
+            self.trunk = ResNet34Trunk(tile.planes, config.feature_size)
         self.dropout = nn.Dropout(config.dropout)
         self.head: CellsHead | RegressionHead
         self.head = CellsHead(config, cells) if config.head == "cells" else RegressionHead(config, cells)
 
     def feature(self, tiles: Tensor) -> Tensor:
-        """Features `(N, F)` of tiles `(N, S, S)` with values 0 and 1."""
-        image = tiles[:, None].to(dtype=torch.float32, memory_format=torch.channels_last)
+        """Features `(N, F)` of tiles `(N, S, S)`, or `(N, C, S, S)` of several channels, with values 0 and 1."""
+        image = (tiles[:, None] if tiles.dim() == 3 else tiles).to(dtype=torch.float32, memory_format=torch.channels_last)
         feature: Tensor = self.dropout(self.trunk(image))
         return feature
 
     @torch.inference_mode()
     def hypotheses(self, tile: NDArray[np.uint8], count: int) -> Hypotheses:
-        """The `count` most probable poses for one tile `(S, S)`."""
+        """The `count` most probable poses for one tile `(S, S)` or `(C, S, S)`."""
         return self.head.hypotheses(self.feature(torch.from_numpy(tile)[None].to(self.head.cells.device)), count)

@@ -1,4 +1,4 @@
-"""Convolutional trunks: a tile `(N, 1, S, S)` in, a feature `(N, F)` out."""
+"""Convolutional trunks: a tile `(N, C, S, S)` in, a feature `(N, F)` out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) ->
 class SmallTrunk(nn.Sequential):
     """For processors: most of the work happens at a quarter of the tile's resolution and below."""
 
-    def __init__(self, tile_px: int, feature_size: int) -> None:
+    def __init__(self, tile_px: int, channels: int, feature_size: int) -> None:
         side = -(-tile_px // 16)
         super().__init__(
             nn.PixelUnshuffle(4),
-            _convolution(16, 48),
+            _convolution(16 * channels, 48),
             _convolution(48, 48),
             _convolution(48, 96, stride=2),
             _convolution(96, 96),
@@ -49,8 +49,8 @@ class _BasicBlock(nn.Module):
 class ResNet34Trunk(nn.Sequential):
     """ResNet-34 (He et al. 2016, table 1) with global average pooling, as MapNet (Brahmbhatt et al. 2018) uses it."""
 
-    def __init__(self, feature_size: int) -> None:
-        layers: list[nn.Module] = [_convolution(1, 64, stride=2, kernel=7), nn.MaxPool2d(3, 2, 1)]
+    def __init__(self, channels: int, feature_size: int) -> None:
+        layers: list[nn.Module] = [_convolution(channels, 64, stride=2, kernel=7), nn.MaxPool2d(3, 2, 1)]
         inputs = 64
         for outputs, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
             for block in range(blocks):

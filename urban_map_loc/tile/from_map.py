@@ -2,7 +2,7 @@
 
 The scan effects (Gaussian range noise, dropout, hidden sectors, clutter, buildings missing or moved) turn the map's clean
 view into one that a sensor may have had. Sphere tracing (Hart 1996) over the raster's distance field takes steps as long as
-the distance to the nearest wall.
+the distance to the nearest wall. `tile/from_map_torch.py` does the same on a GPU.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from urban_map_loc.area.raster import DISTANCE_STEP_M, BuildingRaster
+from urban_map_loc.area.roads import RoadRaster
 from urban_map_loc.config import ScanEffectsConfig, TileConfig
+from urban_map_loc.errors import ConfigurationError
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.tile.grid import TileGrid, draw_points
+from urban_map_loc.tile.road_channel import draw_roads
 
 NO_EFFECTS = ScanEffectsConfig(
     range_noise_m=0.0,
@@ -44,6 +47,7 @@ def _chance(building: int, salt: int) -> float:
 def _trace(
     distance: NDArray[np.int8],
     building: NDArray[np.uint16],
+    tall: NDArray[np.bool_],
     origin: FloatArray,
     step: float,
     east: float,
@@ -55,12 +59,13 @@ def _trace(
 ) -> tuple[float, int]:
     """Distance [m] along a ray to the first building that is there, and its number; (-1, -1) beyond `limit`.
 
-    A ray that starts inside a building leaves it first: maps and poses are metres off, and roofs span streets.
+    A ray that starts inside a building leaves it first: maps and poses are metres off, and roofs span streets. Buildings that are
+    not `tall (65536,)` are looked over.
     """
     de, dn = math.cos(direction), math.sin(direction)
     rows, columns = distance.shape
     travelled = 0.0
-    free = False
+    free, over = False, False
     while travelled < limit:
         column = round((east + travelled * de - origin[0]) / step)
         row = round((north + travelled * dn - origin[1]) / step)
@@ -69,11 +74,14 @@ def _trace(
         d = DISTANCE_STEP_M * distance[row, column]
         if d < 0.0:
             index = int(building[row, column])
-            if free and (missing <= 0.0 or _chance(index, salt) >= missing):
-                return max(travelled + d, 0.0), index
+            if not tall[index]:
+                over = True
+            elif free and (missing <= 0.0 or _chance(index, salt) >= missing):
+                # Behind a lower one that adjoins, the wall is here: distances are to the outline of both.
+                return travelled if over else max(travelled + d, 0.0), index
             travelled += step
         else:
-            free = True
+            free, over = True, False
             travelled += max(d, 0.5 * step)
     return -1.0, -1
 
@@ -82,16 +90,20 @@ def _trace(
 def _render(
     distance: NDArray[np.int8],
     building: NDArray[np.uint16],
+    tall: NDArray[np.bool_],
     origin: FloatArray,
     step: float,
     poses: FloatArray,
     seeds: NDArray[np.int64],
     reach: FloatArray,
+    field_of_view: float,
     effects: tuple[float, ...],
     points: FloatArray,
+    seen: FloatArray,
 ) -> None:
     noise, dropout, hidden_max, hidden_rad, missing, moved, clutter, bare = effects
     rays = points.shape[1]
+    whole_turn = field_of_view >= 2.0 * math.pi
     for i in prange(poses.shape[0]):
         np.random.seed(seeds[i] & 0x7FFFFFFF)
         salt = seeds[i] & 0xFFFF
@@ -99,17 +111,18 @@ def _render(
         # Vehicles hide what is behind them from a few metres on, garden trees from further away.
         visible = np.full(rays, reach[i])
         for _ in range(np.random.randint(0, int(hidden_max) + 1)):
-            width = int(np.random.random() * hidden_rad / (2.0 * math.pi) * rays)
+            width = int(np.random.random() * hidden_rad / field_of_view * rays)
             first = np.random.randint(0, rays)
             beyond = np.random.random() * reach[i]
-            for k in range(width):
+            for k in range(width if whole_turn else min(width, rays - first)):
                 visible[(first + k) % rays] = min(visible[(first + k) % rays], beyond)
         # Clutter comes in runs as hedges and fences do: a walk that now and then starts an obstacle at some range.
         obstacle, obstacle_left = 0.0, 0
         for r in range(rays):
             points[i, r, 0] = np.nan
             points[i, r, 1] = np.nan
-            bearing = (r + 0.5) * 2.0 * math.pi / rays - math.pi
+            seen[i, r] = 0.0
+            bearing = (r + 0.5) * field_of_view / rays - 0.5 * field_of_view
             if obstacle_left > 0:
                 obstacle_left -= 1
             elif np.random.random() < clutter / 12.0:
@@ -118,7 +131,10 @@ def _render(
             if np.random.random() < dropout:
                 continue
             limit = visible[r]
-            distance_m, index = _trace(distance, building, origin, step, poses[i, 0], poses[i, 1], yaw + bearing, limit, missing, salt)
+            distance_m, index = _trace(
+                distance, building, tall, origin, step, poses[i, 0], poses[i, 1], yaw + bearing, limit, missing, salt
+            )
+            seen[i, r] = limit if index < 0 else distance_m
             if index >= 0:
                 if bare > 0.0 and _chance(index, salt + 7) < bare:
                     continue  # trees stand before this one: it hides what lies behind, and gives no hits
@@ -126,6 +142,7 @@ def _render(
                     distance_m += moved * 2.0 * (_chance(index, salt + 13) + _chance(index, salt + 29) - 1.0)
             if obstacle_left > 0 and (index < 0 or obstacle < distance_m) and obstacle < limit:
                 distance_m, index = obstacle, 0
+                seen[i, r] = obstacle
             if index < 0:
                 continue
             distance_m += noise * np.random.normal()
@@ -141,27 +158,41 @@ def _draw(points: FloatArray, half_m: float, resolution_m: float, tiles: NDArray
 
 
 class MapRenderer:
-    """Renders what a car would see of the buildings from given poses."""
+    """Renders what a car would see of the buildings, and of the roads if asked, from given poses."""
 
-    def __init__(self, raster: BuildingRaster, tile: TileConfig) -> None:
-        self.raster = raster
+    def __init__(self, raster: BuildingRaster, tile: TileConfig, roads: RoadRaster | None = None) -> None:
+        """`roads`: of the same area and pixels; needed where the tile has that channel.
+
+        Raises:
+            ConfigurationError: the tile has a road channel, and there are no roads.
+        """
+        if tile.planes > 1 and roads is None:
+            raise ConfigurationError(f"channels {tile.channels} need the area's roads; give a RoadRaster, or choose channels buildings")
+        self.raster, self.roads = raster, roads
         self.config = tile
         self.grid = TileGrid(tile)
+        self._tall = raster.heights >= tile.sensor_height_m
 
     def points(self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0) -> FloatArray:
         """First hits `(N, sectors, 2)` [m] in the base frame from poses `(N, 3)` in `map`; NaN where a ray meets nothing."""
+        return self._cast(poses, effects, seed)[0]
+
+    def _cast(self, poses: FloatArray, effects: ScanEffectsConfig, seed: int) -> tuple[FloatArray, FloatArray]:
+        """First hits, and how far each ray sees `(N, sectors)` [m]; one without a return, for dropout, sees nothing."""
         random = np.random.default_rng(seed)
         poses = np.ascontiguousarray(poses, dtype=np.float64)
         nearest = min(effects.minimum_range_m, self.config.range_m)
-        points = np.empty((len(poses), self.config.sectors, 2))
+        points, seen = np.empty((len(poses), self.config.sectors, 2)), np.empty((len(poses), self.config.sectors))
         _render(
             self.raster.distance,
             self.raster.building,
+            self._tall,
             self.raster.origin,
             self.raster.resolution_m,
             poses,
             random.integers(0, 2**31 - 1, len(poses)),
             random.uniform(nearest, self.config.range_m, len(poses)),
+            self.config.field_of_view_rad,
             (
                 effects.range_noise_m,
                 effects.dropout,
@@ -173,11 +204,18 @@ class MapRenderer:
                 effects.bare_walls,
             ),
             points,
+            seen,
         )
-        return points
+        return points, seen
 
     def tiles(self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0) -> NDArray[np.uint8]:
-        """Tiles `(N, S, S)` uint8, 1 where a wall is hit, seen from poses `(N, 3)` in `map`."""
+        """Tiles `(N, S, S)` uint8, 1 where a wall is hit, seen from poses `(N, 3)` in `map`.
+
+        With the road channel `(N, 2, S, S)`: walls, and 1 where rays pass over road surface.
+        """
+        points, seen = self._cast(poses, effects, seed)
         tiles = np.zeros((len(poses), self.grid.size_px, self.grid.size_px), dtype=np.uint8)
-        _draw(self.points(poses, effects, seed), self.grid.half_m, self.grid.resolution_m, tiles)
-        return tiles
+        _draw(points, self.grid.half_m, self.grid.resolution_m, tiles)
+        if self.roads is None or self.config.planes == 1:
+            return tiles
+        return np.stack([tiles, draw_roads(self.roads, self.grid, self.config, poses, seen)], axis=1)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.roads import RoadRaster
 from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
 from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
@@ -46,7 +47,8 @@ class Trainer:
         if len(centres) == 0:
             raise AreaError("the area has no drivable road to train on; build it from an extract that contains roads")
         self.cells = PositionCells(centres, config.network.cell_size_m)
-        self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster, cache), config.tile)
+        roads = RoadRaster.from_area(area, config.raster, config.roads, cache) if config.tile.planes > 1 else None
+        self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster, cache), config.tile, roads)
         self.sampler = RoadSampler(area, config.sampler, self.cells)
         self.network = MapNet(config.network, config.tile, centres).to(device)
         self.criterion = criterion_for(self.network, config.training).to(device)
@@ -65,7 +67,7 @@ class Trainer:
         return min(spent, 1.0)
 
     def batch(self, seed: tuple[int, ...], count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Tiles `(N, S, S)`, poses `(N, 3)` and cells `(N,)`; the seed alone decides them."""
+        """Tiles as `MapRenderer.tiles` makes them, poses `(N, 3)` and cells `(N,)`; the seed alone decides them."""
         random = np.random.default_rng(seed)
         poses = self.sampler.draw(count, random)
         tiles = self.renderer.tiles(poses, self.config.effects, int(random.integers(2**31)))

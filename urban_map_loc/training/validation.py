@@ -13,7 +13,7 @@ from urban_map_loc.mapnet.network import MapNet
 
 @torch.inference_mode()
 def validate(network: MapNet, tiles: Tensor, poses: Tensor, cells: Tensor) -> dict[str, float]:
-    """Position error of the best hypothesis, recalls and heading error, for tiles `(N, S, S)` at poses `(N, 3)` in cells `(N,)`."""
+    """Position error of the best hypothesis, recalls and heading error, for N tiles at poses `(N, 3)` in cells `(N,)`."""
     features = torch.cat([network.feature(chunk) for chunk in tiles.split(128)])
     best = np.stack([network.head.hypotheses(f[None], 1).poses[0] for f in features])
     truth = poses.double().cpu().numpy()

@@ -1,0 +1,86 @@
+"""The PyTorch renderer draws what the compiled kernel draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from towns import crossing
+
+from urban_map_loc import tile as tile_room
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.roads import RoadRaster
+from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, TileConfig
+from urban_map_loc.errors import ConfigurationError
+from urban_map_loc.tile.from_map import MapRenderer
+from urban_map_loc.tile.from_map_torch import TorchMapRenderer
+
+AREA = crossing()
+BOTH = TileConfig(sectors=360, channels=BUILDINGS_AND_ROADS)
+
+
+def poses(count: int) -> np.ndarray:
+    random = np.random.default_rng(2)
+    return np.column_stack([random.uniform(-130, 130, count), random.normal(0, 12, count), random.uniform(-np.pi, np.pi, count)])
+
+
+def pair(tile: TileConfig, cache: Path | None = None) -> tuple[MapRenderer, TorchMapRenderer]:
+    raster = BuildingRaster.from_area(AREA, RasterConfig(), cache)
+    roads = RoadRaster.from_area(AREA, RasterConfig(), RoadConfig(), cache) if tile.planes > 1 else None
+    return MapRenderer(raster, tile, roads), TorchMapRenderer(raster, tile, roads)
+
+
+def assert_within_a_pixel(a: np.ndarray, b: np.ndarray) -> None:
+    """Every pixel of one tile has one of the other at most one pixel away."""
+    near = np.ones((1,) * (a.ndim - 2) + (3, 3))
+    assert a.any()
+    assert not (a.astype(bool) & ~ndimage.binary_dilation(b, near)).any()
+    assert not (b.astype(bool) & ~ndimage.binary_dilation(a, near)).any()
+
+
+@pytest.mark.parametrize(
+    "tile",
+    [
+        TileConfig(),
+        BOTH,
+        replace(BOTH, field_of_view_rad=1.6, sectors=200),
+        replace(BOTH, size_px=61, resolution_m=1.3, range_m=33.0),
+        replace(BOTH, sensor_height_m=9.0),  # all houses are 8 m high
+    ],
+)
+def test_same_tiles_within_a_pixel(tile: TileConfig) -> None:
+    compiled, on_torch = pair(tile)
+    there = poses(64)
+    want, got = compiled.tiles(there), on_torch.tiles(torch.from_numpy(there)).numpy()
+    assert want.shape == got.shape
+    if tile.sensor_height_m > 8.0:
+        assert not got[:, 0].any()
+        assert not want[:, 0].any()
+    else:
+        assert_within_a_pixel(want, got)
+    assert (want != got).mean() < 1e-5
+
+
+def test_arrays_mapped_from_files_will_do(tmp_path: Path) -> None:
+    compiled, on_torch = pair(BOTH, tmp_path / "a.gpkg.raster")
+    np.testing.assert_array_equal(on_torch.tiles(torch.from_numpy(poses(3))).numpy().shape, compiled.tiles(poses(3)).shape)
+
+
+def test_no_poses_are_no_tiles() -> None:
+    assert pair(BOTH)[1].tiles(torch.zeros(0, 3)).shape == (0, 2, 96, 96)
+
+
+def test_roads_must_be_given_where_they_are_drawn() -> None:
+    raster = BuildingRaster.from_area(AREA, RasterConfig())
+    for kind in (MapRenderer, TorchMapRenderer):
+        with pytest.raises(ConfigurationError, match=r"channels buildings\+roads need .* RoadRaster"):
+            kind(raster, BOTH)
+
+
+def test_no_other_file_of_the_room_needs_torch() -> None:
+    room = Path(tile_room.__file__).parent
+    assert [path.name for path in room.glob("*.py") if "import torch" in path.read_text()] == ["from_map_torch.py"]

@@ -1,0 +1,116 @@
+"""The road channel: width by class, cut by what the rays see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import pi
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from towns import area_of, crossing
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.roads import RoadRaster
+from urban_map_loc.area.tags import DRIVABLE
+from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, ScanEffectsConfig, TileConfig
+from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
+
+TILE = TileConfig(sectors=720, channels=BUILDINGS_AND_ROADS)
+RASTER = RasterConfig(resolution_m=0.25)
+
+
+def street(highway: str = "residential") -> AreaMap:
+    """A road along east through the datum and a house across it, 20 m ahead of a car that heads east."""
+    area = area_of([shapely.box(20, -12, 30, 12)], [shapely.LineString([(-60, 0), (0, 0), (60, 0)])])
+    return replace(area, road_classes=np.array([highway], dtype=object))
+
+
+def roads_of(area: AreaMap, **settings: float) -> RoadRaster:
+    return RoadRaster.from_area(area, RASTER, RoadConfig(**settings))
+
+
+def tiles(area: AreaMap, pose: tuple[float, float, float], effects: ScanEffectsConfig = NO_EFFECTS, tile: TileConfig = TILE) -> np.ndarray:
+    render = MapRenderer(BuildingRaster.from_area(area, RASTER), tile, roads_of(area))
+    return render.tiles(np.array([pose]), effects)[0]
+
+
+def test_a_road_is_as_wide_as_its_class() -> None:
+    for highway, width_m in (("residential", 5.5), ("motorway", 11.0), ("motorway_link", 5.0), ("corridor", 5.5)):
+        roads = roads_of(street(highway))
+        across = roads.surface[:, roads.surface.shape[1] // 2]
+        assert across.sum() * 0.25 == pytest.approx(width_m, abs=0.26)
+        assert roads.surface.sum() / 16.0 == pytest.approx(width_m * 120.0 + pi / 4 * width_m**2, rel=0.05)
+
+
+def test_every_drivable_class_has_a_width() -> None:
+    assert {RoadConfig().width_m(name) for name in DRIVABLE} == {11.0, 9.0, 8.5, 7.5, 6.5, 5.5, 4.5, 3.5, 5.0}
+
+
+def test_roads_and_buildings_share_their_pixels() -> None:
+    area = crossing()
+    buildings, roads = BuildingRaster.from_area(area, RASTER), roads_of(area)
+    assert roads.surface.shape == buildings.shape
+    np.testing.assert_array_equal(roads.origin, buildings.origin)
+
+
+def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = roads_of(crossing())
+    monkeypatch.setattr("urban_map_loc.area.blocks.BLOCK_PX", 100)
+    np.testing.assert_array_equal(roads_of(crossing()).surface, whole.surface)
+
+
+def test_the_cache_lies_beside_that_of_buildings_and_knows_the_widths(tmp_path: Path) -> None:
+    cache = tmp_path / "a.gpkg.raster"
+    first = RoadRaster.from_area(crossing(), RASTER, RoadConfig(), cache)
+    kept = tmp_path / "a.gpkg.raster.roads" / "surface.npy"
+    made = kept.stat().st_mtime_ns
+    np.testing.assert_array_equal(RoadRaster.from_area(crossing(), RASTER, RoadConfig(), cache).surface, first.surface)
+    assert kept.stat().st_mtime_ns == made
+    wide = RoadRaster.from_area(crossing(), RASTER, RoadConfig(residential_m=9.0), cache)
+    assert wide.surface.sum() > 1.3 * first.surface.sum()
+
+
+def test_the_road_is_drawn_where_rays_pass_over_it() -> None:
+    walls, road = tiles(street(), (0.0, 0.0, 0.0))
+    assert walls[28, 48] == 1  # 20 m ahead
+    assert road[29:, 46:50].all()  # up to the wall and behind the car, to 48 m
+    assert not road[:27].any()  # hidden by the house
+    assert not road[:, :44].any()
+    assert not road[:, 52:].any()
+
+
+def test_turning_the_car_turns_the_road() -> None:
+    ahead, left = tiles(street(), (0.0, 0.0, 0.0))[1], tiles(street(), (0.0, 0.0, -pi / 2))[1]
+    np.testing.assert_array_equal(np.rot90(ahead), left)
+
+
+def test_range_and_field_of_view_cut_the_road() -> None:
+    near = tiles(street(), (0.0, 0.0, pi), tile=replace(TILE, range_m=15.0))[1]
+    assert near[34:62, 47].all()
+    assert not near[:33].any()
+    front = tiles(street(), (0.0, 0.0, pi), tile=replace(TILE, field_of_view_rad=1.0))[1]
+    assert front[:40, 47].all()
+    assert not front[48:].any()
+
+
+def test_what_hides_walls_hides_the_road_behind() -> None:
+    clear = tiles(street(), (0.0, 0.0, 0.0))[1]
+    for effects in (replace(NO_EFFECTS, clutter=1.0), replace(NO_EFFECTS, hidden_sectors=50, hidden_sector_rad=2.0)):
+        partly = tiles(street(), (0.0, 0.0, 0.0), effects)[1]
+        assert partly.sum() < clear.sum()
+        assert not (partly & ~clear).any()
+    assert not tiles(street(), (0.0, 0.0, 0.0), replace(NO_EFFECTS, dropout=1.0)).any()
+
+
+def test_walls_are_the_same_with_and_without_the_road() -> None:
+    area, there = crossing(), np.array([[20.0, 0.0, 0.3]])
+    plain = MapRenderer(BuildingRaster.from_area(area, RASTER), TileConfig()).tiles(there, ScanEffectsConfig(), 4)
+    both = MapRenderer(BuildingRaster.from_area(area, RASTER), TILE, roads_of(area)).tiles(there, ScanEffectsConfig(), 4)
+    np.testing.assert_array_equal(both[:, 0], plain)
+
+
+def test_a_car_outside_the_raster_sees_nothing() -> None:
+    assert not tiles(street(), (1e4, 1e4, 0.0)).any()
