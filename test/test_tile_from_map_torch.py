@@ -65,6 +65,19 @@ def test_same_tiles_within_a_pixel(tile: TileConfig) -> None:
     assert (want != got).mean() < 1e-5
 
 
+def test_occluders_hide_the_same_in_both() -> None:
+    compiled, on_torch = pair(BOTH)
+    there = poses(64)
+    reach = np.where(np.random.default_rng(1).random((64, 360)) < 0.4, 9.0, 100.0)
+    reach[0] = 0.0  # shut in
+    want = compiled.tiles(there, occluded=reach)
+    got = on_torch.tiles(torch.from_numpy(there), torch.from_numpy(reach)).numpy()
+    assert not want[0].any()
+    assert not got[0].any()
+    assert_within_a_pixel(want, got)
+    assert 0 < got.sum() < on_torch.tiles(torch.from_numpy(there)).numpy().sum()
+
+
 def test_arrays_mapped_from_files_will_do(tmp_path: Path) -> None:
     compiled, on_torch = pair(BOTH, tmp_path / "a.gpkg.raster")
     np.testing.assert_array_equal(on_torch.tiles(torch.from_numpy(poses(3))).numpy().shape, compiled.tiles(poses(3)).shape)

@@ -32,6 +32,8 @@ NO_EFFECTS = ScanEffectsConfig(
     bare_walls=0.0,
 )
 
+NOTHING_OCCLUDED: FloatArray = np.zeros((0, 0))
+
 
 @njit(cache=True)
 def _chance(building: int, salt: int) -> float:
@@ -96,6 +98,7 @@ def _render(
     poses: FloatArray,
     seeds: NDArray[np.int64],
     reach: FloatArray,
+    occluded: FloatArray,
     field_of_view: float,
     effects: tuple[float, ...],
     points: FloatArray,
@@ -110,6 +113,8 @@ def _render(
         yaw = poses[i, 2]
         # Vehicles hide what is behind them from a few metres on, garden trees from further away.
         visible = np.full(rays, reach[i])
+        for r in range(occluded.shape[1]):
+            visible[r] = min(visible[r], occluded[i, r])
         for _ in range(np.random.randint(0, int(hidden_max) + 1)):
             width = int(np.random.random() * hidden_rad / field_of_view * rays)
             first = np.random.randint(0, rays)
@@ -173,11 +178,18 @@ class MapRenderer:
         self.grid = TileGrid(tile)
         self._tall = raster.heights >= tile.sensor_height_m
 
-    def points(self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0) -> FloatArray:
-        """First hits `(N, sectors, 2)` [m] in the base frame from poses `(N, 3)` in `map`; NaN where a ray meets nothing."""
-        return self._cast(poses, effects, seed)[0]
+    def points(
+        self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0, occluded: FloatArray = NOTHING_OCCLUDED
+    ) -> FloatArray:
+        """First hits `(N, sectors, 2)` [m] in the base frame from poses `(N, 3)` in `map`; NaN where a ray meets nothing.
 
-    def _cast(self, poses: FloatArray, effects: ScanEffectsConfig, seed: int) -> tuple[FloatArray, FloatArray]:
+        Args:
+            effects: random scan effects, decided by `seed`.
+            occluded: `(N, sectors)` [m] known occluders: how far each ray gets at most, as `TorchMapRenderer` has it too.
+        """
+        return self._cast(poses, effects, seed, occluded)[0]
+
+    def _cast(self, poses: FloatArray, effects: ScanEffectsConfig, seed: int, occluded: FloatArray) -> tuple[FloatArray, FloatArray]:
         """First hits, and how far each ray sees `(N, sectors)` [m]; one without a return, for dropout, sees nothing."""
         random = np.random.default_rng(seed)
         poses = np.ascontiguousarray(poses, dtype=np.float64)
@@ -192,6 +204,7 @@ class MapRenderer:
             poses,
             random.integers(0, 2**31 - 1, len(poses)),
             random.uniform(nearest, self.config.range_m, len(poses)),
+            np.ascontiguousarray(occluded, dtype=np.float64),
             self.config.field_of_view_rad,
             (
                 effects.range_noise_m,
@@ -208,12 +221,14 @@ class MapRenderer:
         )
         return points, seen
 
-    def tiles(self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0) -> NDArray[np.uint8]:
-        """Tiles `(N, S, S)` uint8, 1 where a wall is hit, seen from poses `(N, 3)` in `map`.
+    def tiles(
+        self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0, occluded: FloatArray = NOTHING_OCCLUDED
+    ) -> NDArray[np.uint8]:
+        """Tiles `(N, S, S)` uint8, 1 where a wall is hit, seen from poses `(N, 3)` in `map`; arguments as of `points`.
 
         With the road channel `(N, 2, S, S)`: walls, and 1 where rays pass over road surface.
         """
-        points, seen = self._cast(poses, effects, seed)
+        points, seen = self._cast(poses, effects, seed, occluded)
         tiles = np.zeros((len(poses), self.grid.size_px, self.grid.size_px), dtype=np.uint8)
         _draw(points, self.grid.half_m, self.grid.resolution_m, tiles)
         if self.roads is None or self.config.planes == 1:

@@ -45,32 +45,44 @@ class TorchMapRenderer:
         )
 
     @torch.inference_mode()
-    def tiles(self, poses: Tensor) -> Tensor:
-        """Tiles `(N, S, S)` uint8, or `(N, 2, S, S)` with the road channel, seen from poses `(N, 3)` [m, rad] in `map`."""
+    def tiles(self, poses: Tensor, occluded: Tensor | None = None) -> Tensor:
+        """Tiles `(N, S, S)` uint8, or `(N, 2, S, S)` with the road channel, seen from poses `(N, 3)` [m, rad] in `map`.
+
+        `occluded (N, sectors)` [m]: how far occluders let each ray get, without any where it is left out.
+        """
         poses = poses.to(self.device, torch.float64)
-        ranges, hit = self._trace(poses)
+        limit = torch.full((len(poses), self.config.sectors), self.config.range_m, dtype=torch.float64, device=self.device)
+        ranges, hit = self._trace(poses, limit if occluded is None else torch.minimum(limit, occluded.to(limit)))
         walls = self._draw(ranges, hit)
         return walls if self._surface is None else torch.stack([walls, self._roads(poses, ranges)], dim=1)
 
-    def _trace(self, poses: Tensor) -> tuple[Tensor, Tensor]:
-        """How far each ray sees `(N, R)` [m], and whether a wall ends it `(N, R)`."""
+    def _trace(self, poses: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+        """How far each ray sees `(N, R)` [m], at most to its `limit (N, R)`, and whether a wall ends it `(N, R)`."""
         count, rays = len(poses), len(self._bearings)
         direction = (poses[:, 2:] + self._bearings).reshape(-1)
         start, heading = poses[:, :2].repeat_interleave(rays, dim=0), torch.stack([direction.cos(), direction.sin()], dim=1)
-        ranges = torch.full((count * rays,), self.config.range_m, dtype=torch.float64, device=self.device)
+        ranges, limit = limit.reshape(-1).clone(), limit.reshape(-1)
         hit = torch.zeros(count * rays, dtype=torch.bool, device=self.device)
         ray = torch.arange(count * rays, device=self.device)
-        travelled, left = torch.zeros_like(ranges), torch.ones_like(hit)  # left: not yet ended
+        travelled, left = torch.zeros_like(ranges), limit > 0.0  # left: not yet ended
         free, over = torch.zeros_like(hit), torch.zeros_like(hit)
         while len(ray):
             for _ in range(STEPS_TOGETHER):
-                travelled, left, free, over = self._advance(start, heading, ray, (travelled, left, free, over), ranges, hit)
+                travelled, left, free, over = self._advance(start, heading, limit, ray, (travelled, left, free, over), ranges, hit)
             kept = left.nonzero()[:, 0]
-            start, heading, ray, travelled, left, free, over = (a[kept] for a in (start, heading, ray, travelled, left, free, over))
+            start, heading, limit, ray = (a[kept] for a in (start, heading, limit, ray))
+            travelled, left, free, over = (a[kept] for a in (travelled, left, free, over))
         return ranges.view(count, rays), hit.view(count, rays)
 
     def _advance(
-        self, start: Tensor, heading: Tensor, ray: Tensor, state: tuple[Tensor, Tensor, Tensor, Tensor], ranges: Tensor, hit: Tensor
+        self,
+        start: Tensor,
+        heading: Tensor,
+        limit: Tensor,
+        ray: Tensor,
+        state: tuple[Tensor, Tensor, Tensor, Tensor],
+        ranges: Tensor,
+        hit: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One step of every ray that is left; the results of those that a wall ends are written to `ranges` and `hit`."""
         travelled, left, free, over = state
@@ -87,7 +99,7 @@ class TorchMapRenderer:
         ranges[ray] = torch.where(ended, wall, ranges[ray])
         hit[ray] |= ended
         travelled = travelled + torch.where(inside, self._step, distance.clamp(min=0.5 * self._step))
-        left = left & ~ended & (travelled < self.config.range_m)
+        left = left & ~ended & (travelled < limit)
         return travelled, left, free | ~inside, (over & inside) | low
 
     def _draw(self, ranges: Tensor, hit: Tensor) -> Tensor:
