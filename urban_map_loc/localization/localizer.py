@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.errors import CloudError
-from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.recent_drive import RecentDrive
@@ -256,9 +257,20 @@ class Localizer:
 
     def _warm_up(self) -> None:
         """Compile and load everything once, so that the first cloud is answered as fast as the rest."""
-        centre = np.zeros((1, 3))
-        points: FloatArray = np.column_stack([np.linspace(5.0, 20.0, 40), np.linspace(-5.0, 5.0, 40)])
+        cloud = _made_up_street()
+        for kind in ("geometric", "labels"):
+            with suppress(CloudError):  # what these points are taken for does not matter
+                scan_of_cloud(cloud, replace(self.config.cloud, kind=kind), self.tile_config)
+        points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
         hypotheses = self.model.network.hypotheses(self.grid.draw(points), self.config.verification.cells)
-        self.verifier.answers(points, hypotheses)
-        self.verifier.refine(points, np.zeros_like(points), centre)
-        self.verifier.information(points, Pose2.identity())
+        self.finder.propose(self.verifier.answers(points, hypotheses), Pose2.identity())
+        self.finder.judge(Pose2.identity(), points, np.zeros_like(points))
+        self.finder.clear()
+
+
+def _made_up_street() -> Cloud:
+    """A labelled cloud of two walls."""
+    x, z = np.meshgrid(np.arange(-20.0, 20.0, 0.2), np.arange(0.0, 5.0, 0.25))
+    sides = [np.column_stack([x.ravel(), np.full(x.size, y), z.ravel()]) for y in (-8.0, 8.0)]
+    points = np.concatenate(sides).astype(np.float32)
+    return Cloud(0.0, points, np.zeros(len(points), dtype=np.int64))
