@@ -7,17 +7,14 @@ import threading
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.parameter import Parameter
 from ros_bench import COVARIANCE, T_MAP_ODOM, Bench, FakeLocalizer, cloud_message, odometry_message
 from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_srvs.srv import Trigger
 
-from urban_map_loc.errors import ModelError, UrbanMapLocError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.ros import node as node_module
 from urban_map_loc.ros.conversions import UNKNOWN_VARIANCE
 from urban_map_loc.ros.conversions import stamp_s as stamp_of
-from urban_map_loc.ros.node import LocalizerNode
 
 
 @pytest.fixture
@@ -290,34 +287,6 @@ def test_parameters_reach_the_localizer(bench):
     _, _, config = b.loaded[0]
     assert config.fusion.lock_distance_m == 12.5
     assert config.cloud.building_labels == (50, 51)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("fusion.lok_distance_m", 1.0, "did you mean fusion.lock_distance_m"),
-        ("fusion.lock_distance_m", 2, "write it like 8.0"),
-        ("fusion.lock_distance_m", -2.0, "outside"),
-        ("cloud.kind", "magic", "choose one of"),
-    ],
-)
-def test_wrong_parameters_are_refused_in_one_line(ros_context, name, value, message):
-    with pytest.raises(UrbanMapLocError, match=message) as refused:
-        Bench(ros_context, FakeLocalizer(), **{name: value})
-    assert "\n" not in str(refused.value)
-
-
-def test_files_that_are_not_named_or_not_there(ros_context):
-    def load(area, model, config):
-        raise ModelError("m is of another area; train one for this area")
-
-    node = LocalizerNode(load, context=ros_context)
-    with pytest.raises(UrbanMapLocError, match="parameter area is not set"):
-        node.start()
-    node.set_parameters([Parameter("area", value="a"), Parameter("model", value="m")])
-    with pytest.raises(UrbanMapLocError, match="another area"):
-        node.start()
-    node.close()
 
 
 def test_managed_by_hand(bench):

@@ -7,7 +7,7 @@ through `float()` or `int()`.
 from __future__ import annotations
 
 from array import array
-from math import hypot, isfinite, nan
+from math import ceil, hypot, isfinite, nan, sqrt
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseArray, PoseWithCovarianceStamped, TransformStamped
@@ -27,6 +27,8 @@ PLANAR = (0, 1, 5)
 # Variance of what a planar pose says nothing about: z, roll, pitch, altitude. Zero would claim to know it exactly.
 UNKNOWN_VARIANCE = 1e6
 OCCUPIED, FREE = 100, 0
+# 16 MB and 4 km2 at 0.5 m; larger areas are published coarser.
+MAP_CELLS = 16_000_000
 
 
 def stamp_s(header: Header) -> float:
@@ -128,9 +130,16 @@ def tile_grid(header: Header, tile: NDArray[np.uint8], grid: TileGrid) -> Occupa
 
 
 def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
-    """`~/map`: the area's buildings; the header is in the map frame."""
+    """`~/map`: the area's buildings; the header is in the map frame.
+
+    A city's pixels are taken together, any building counting, until no more than `MAP_CELLS` are left: the message is for looking.
+    """
     west, south = raster.origin - 0.5 * raster.resolution_m  # a raster's origin is its first pixel's centre, a grid's its corner
-    return _occupancy(header, raster.distance < 0, raster.resolution_m, west, south)
+    occupied = raster.distance < 0
+    together = max(1, ceil(sqrt(occupied.size / MAP_CELLS)))
+    starts = [np.arange(0, length, together) for length in occupied.shape]
+    pooled = np.logical_or.reduceat(np.logical_or.reduceat(occupied, starts[0], axis=0), starts[1], axis=1)
+    return _occupancy(header, pooled, together * raster.resolution_m, west, south)
 
 
 def _occupancy(header: Header, occupied: NDArray[np.bool_], resolution_m: float, x: float, y: float) -> OccupancyGrid:
