@@ -14,7 +14,7 @@ from towns import area_of, crossing
 from urban_map_loc.area.geopackage import write_area
 from urban_map_loc.cli.main import run
 from urban_map_loc.config import BUILDINGS_AND_ROADS, LocalizerConfig, MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
-from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
+from urban_map_loc.errors import AreaError, ConfigurationError, ModelError, OutputError
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.mapnet.cells import NO_CELL, PositionCells, drivable_cells
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
@@ -105,6 +105,15 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
         pytest.skip("this machine has a GPU")
     with pytest.raises(ConfigurationError, match="no GPU"):
         train(crossing(), CONFIG, tmp_path / "m", device="cuda")
+
+
+def test_an_output_that_cannot_be_written_is_found_out_before_training(tmp_path: Path) -> None:
+    steps: list[float] = []
+    (tmp_path / "file").write_text("x")
+    for out, says in ((tmp_path, "is a folder"), (tmp_path / "file" / "m.safetensors", "cannot be written")):
+        with pytest.raises(OutputError, match=says):
+            train(crossing(), CONFIG, out, device="cpu", progress=lambda _, f: steps.append(f["steps"]))
+    assert steps == []
 
 
 def test_poses_lie_on_roads_and_head_along_them() -> None:

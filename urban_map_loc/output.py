@@ -11,8 +11,8 @@ from pathlib import Path
 from urban_map_loc.errors import OutputError
 
 
-def _prepare(path: Path) -> Path:
-    """Make the parent folder and name the temporary beside `path` (same suffix, hidden, unique to this process)."""
+def _make_parent(path: Path) -> None:
+    """Make the folder that `path` goes into, or say why it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -21,7 +21,22 @@ def _prepare(path: Path) -> Path:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path} cannot be written: no permission in {path.parent}; choose another place")
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path`: same suffix, hidden, unique to this process."""
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def require_writable(path: Path) -> None:
+    """Find out before long work whether its result can be written.
+
+    Raises:
+        OutputError: `path` is a folder or cannot be written.
+    """
+    _make_parent(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, not a file; choose another name")
 
 
 @contextmanager
@@ -31,9 +46,8 @@ def final_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: `path` cannot be written.
     """
-    temporary = _prepare(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder, not a file; choose another name")
+    require_writable(path)
+    temporary = _temporary(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -53,7 +67,8 @@ def final_folder(path: Path, mark: str) -> Iterator[Path]:
     Raises:
         OutputError: `path` is something else, or cannot be written.
     """
-    temporary = _prepare(path)
+    _make_parent(path)
+    temporary = _temporary(path)
     if path.is_file() or (path.is_dir() and not (path / mark).exists() and any(path.iterdir())):
         raise OutputError(f"{path} exists and has no {mark}, so it is not replaced; remove it or choose another name")
     try:

@@ -23,7 +23,7 @@ from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
 from urban_map_loc.mapnet.checkpoint import Checkpoint, read_tensors, save_checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
 from urban_map_loc.mapnet.network import MapNet
-from urban_map_loc.output import final_file
+from urban_map_loc.output import final_file, require_writable
 from urban_map_loc.settings import to_dict
 from urban_map_loc.tile.from_map import MapRenderer
 from urban_map_loc.training.sampler import RoadSampler
@@ -182,6 +182,7 @@ def train(
     name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigurationError("device cuda was asked for, but this PyTorch sees no GPU; use --device auto or cpu")
+    require_writable(out)
     trainer = Trainer(area, config, torch.device(name), cache)
     state = resume_path(out)
     if resume and state.exists():
