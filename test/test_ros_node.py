@@ -282,13 +282,6 @@ def test_map_to_odom_on_tf_while_locked(bench, monkeypatch, wanted):
     assert (q.z, q.w) == pytest.approx((np.sin(np.pi / 4), np.cos(np.pi / 4)))
 
 
-def test_parameters_reach_the_localizer(bench):
-    b = bench(**{"fusion.lock_distance_m": 12.5, "cloud.building_labels": [50, 51]})
-    _, _, config = b.loaded[0]
-    assert config.fusion.lock_distance_m == 12.5
-    assert config.cloud.building_labels == (50, 51)
-
-
 def test_managed_by_hand(bench):
     b = bench(start=False)
     b.node.trigger_configure()

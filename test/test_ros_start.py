@@ -1,4 +1,4 @@
-"""What keeps the node from starting: one line each."""
+"""Starting the node: its parameters, and what keeps it from starting, one line each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from ros_bench import Bench, FakeLocalizer
 
 from urban_map_loc.errors import ModelError, UrbanMapLocError
 from urban_map_loc.ros.node import LocalizerNode
+
+
+def test_parameters_reach_the_localizer(ros_context):
+    b = Bench(ros_context, FakeLocalizer(), **{"fusion.lock_distance_m": 12.5, "cloud.building_labels": [50, 51]})
+    _, _, config = b.loaded[0]
+    assert config.fusion.lock_distance_m == 12.5
+    assert config.cloud.building_labels == (50, 51)
+    b.close()
 
 
 @pytest.mark.parametrize(

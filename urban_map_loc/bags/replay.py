@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
 from urban_map_loc.cloud.decode import decode
+from urban_map_loc.config import NodeConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.result import LocalizationResult
 
-BASE_FRAME = "base_link"
+BASE_FRAME = NodeConfig().base_frame
 
 
 def replay(bag: BagReader, localizer: Localizer, start_s: float = 0.0) -> Iterator[tuple[LocalizationResult, float]]:

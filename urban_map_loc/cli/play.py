@@ -6,15 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from urban_map_loc.cli.arguments import positive
+
 HELP = "publish a bag into ROS with /clock"
-
-
-def positive(text: str) -> float:
-    """A number above zero, for argparse."""
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

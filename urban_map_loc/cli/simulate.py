@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
+
+from urban_map_loc.cli.arguments import not_negative, positive, seed
 
 HELP = "simulate a lidar and odometry along a route"
 SENSOR_NAMES = ("hdl64", "hdl32", "vlp16")
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value > 0.0):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value >= 0.0):
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--route", type=Path, required=True, metavar="ROUTE.csv", help="poses over time, or RobotCar's ins.csv")
     parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="bag folder to write")
     parser.add_argument("--sensor", choices=SENSOR_NAMES, default="hdl64", help="lidar (default %(default)s)")
-    parser.add_argument("--seed", type=_seed, default=0, help="of the world, the noise and the odometry (default %(default)s)")
-    parser.add_argument("--rate", type=_positive, metavar="HZ", help="scans per second (default 10)")
-    parser.add_argument("--start", type=_not_negative, metavar="S", help="seconds after the route's start (default: longest stretch)")
-    parser.add_argument("--duration", type=_positive, metavar="S", help="seconds to drive at most")
+    parser.add_argument("--seed", type=seed, default=0, help="of the world, the noise and the odometry (default %(default)s)")
+    parser.add_argument("--rate", type=positive, metavar="HZ", help="scans per second (default 10)")
+    parser.add_argument("--start", type=not_negative, metavar="S", help="seconds after the route's start (default: longest stretch)")
+    parser.add_argument("--duration", type=positive, metavar="S", help="seconds to drive at most")
 
 
 def run(args: argparse.Namespace) -> None:

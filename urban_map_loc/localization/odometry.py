@@ -39,11 +39,6 @@ class OdometryBuffer:
         self._stamps.clear()
         self._poses.clear()
 
-    @property
-    def newest_s(self) -> float | None:
-        """Stamp of the newest pose [s]."""
-        return self._stamps[-1] if self._stamps else None
-
     def at(self, stamp_s: float) -> Pose2 | str:
         """`T_odom_base` at a stamp, or the reason why it is not known."""
         if not self._stamps:
