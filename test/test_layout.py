@@ -18,8 +18,7 @@ EVERYONE = {"config", "settings", "errors", "output", "geometry", "__init__"}
 ROBOT = {"area", "tile", "cloud", "mapnet", "localization"}
 # Which rooms a room may import from, besides itself and what everyone may.
 MAY_IMPORT = {
-    "config": {"config_map", "errors", "settings"},
-    "config_map": {"errors", "settings"},
+    "config": {"errors", "settings"},
     "settings": {"errors"},
     "errors": set(),
     "output": {"errors"},
@@ -67,7 +66,7 @@ def imports_of(path: Path) -> list[str]:
 def test_imports_point_downward(path):
     room = room_of(path)
     allowed = MAY_IMPORT[room] | {room}
-    if room not in ("config", "config_map", "settings", "errors", "output", "__init__", "geometry"):
+    if room not in ("config", "settings", "errors", "output", "__init__", "geometry"):
         allowed |= EVERYONE
     for name in imports_of(path):
         top, *rest = name.split(".")
@@ -78,7 +77,7 @@ def test_imports_point_downward(path):
             assert top not in ROS, f"{path} imports {name}: ROS belongs in ros/"
 
 
-@pytest.mark.parametrize("room", ["config", "config_map", "errors", "geometry", "__init__"])
+@pytest.mark.parametrize("room", ["config", "errors", "geometry", "__init__"])
 def test_the_lowest_rooms_see_numpy_and_the_standard_library_only(room):
     for path in SOURCES:
         if room_of(path) == room:

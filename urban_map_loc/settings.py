@@ -1,4 +1,4 @@
-"""The machinery of `config.py`: fields that know their unit and range, and the ways in and out of plain dictionaries."""
+"""The machinery of `config/`: fields that know their unit and range, and the ways in and out of plain dictionaries."""
 
 from __future__ import annotations
 

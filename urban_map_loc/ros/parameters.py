@@ -1,4 +1,4 @@
-"""ROS parameters generated from `config.py`: names, defaults, descriptions and ranges stand there and nowhere else."""
+"""ROS parameters generated from `config/`: names, defaults, descriptions and ranges stand there and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,13 +1,21 @@
-"""The part of `config.py` about the map's making: downloads, road widths, the data set of tiles. Import it from there."""
+"""The map: its rasters, road widths, tiles for data sets, downloads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS
 from urban_map_loc.settings import Section, setting
 
-# What a tile shows.
-BUILDINGS, BUILDINGS_AND_ROADS = "buildings", "buildings+roads"
+
+@dataclass(frozen=True)
+class RasterConfig(Section):
+    """The area's rasters that rendering and verification read."""
+
+    resolution_m: float = setting(
+        0.5, "pixel of the building raster; half the tile's pixel, finer than OSM footprints are accurate", unit="m", low=0.1, high=2.0
+    )
+    margin_m: float = setting(60.0, "border around the buildings, so that rays that leave the area need no check", unit="m", low=0.0)
 
 
 @dataclass(frozen=True)

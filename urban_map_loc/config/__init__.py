@@ -1,0 +1,34 @@
+"""Every tunable number, once: value, unit, range and the reason for it.
+
+ROS parameters, the command line's defaults and the checkpoint's metadata are all generated from these dataclasses, so a
+default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
+"""
+
+from urban_map_loc.config.cloud import CloudConfig
+from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, VerificationConfig
+from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
+from urban_map_loc.config.node import NodeConfig
+from urban_map_loc.config.simulation import SimulationConfig
+from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS, ScanEffectsConfig, TileConfig
+from urban_map_loc.config.training import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
+
+__all__ = [
+    "BUILDINGS",
+    "BUILDINGS_AND_ROADS",
+    "CloudConfig",
+    "DownloadConfig",
+    "FusionConfig",
+    "LocalizerConfig",
+    "MapNetConfig",
+    "NodeConfig",
+    "RasterConfig",
+    "RoadConfig",
+    "SamplerConfig",
+    "ScanEffectsConfig",
+    "SimulationConfig",
+    "TileConfig",
+    "TileSetConfig",
+    "TrainConfig",
+    "TrainingConfig",
+    "VerificationConfig",
+]

@@ -1,0 +1,32 @@
+"""From a cloud to building points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from urban_map_loc.settings import Section, setting
+
+
+@dataclass(frozen=True)
+class CloudConfig(Section):
+    """From a cloud to building points."""
+
+    kind: str = setting(
+        "auto", "auto: labels where the cloud carries the field `label`, else geometric", choices=("auto", "labels", "geometric")
+    )
+    building_labels: tuple[int, ...] = setting((50,), "values of the field `label` that mean building (SemanticKITTI: 50)", low=0)
+    minimum_range_m: float = setting(2.5, "nearer points are the car itself", unit="m", low=0.0)
+    column_size_m: float = setting(0.5, "side of the ground columns that tell walls from the rest", unit="m", low=0.1, high=5.0)
+    ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)
+    wall_height_m: float = setting(2.0, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
+    wall_thickness_m: float = setting(
+        0.12,
+        "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more",
+        unit="m",
+        low=0.02,
+        high=1.0,
+    )
+    wall_length_m: float = setting(
+        3.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0
+    )
+    minimum_hits: int = setting(20, "scans with fewer building points say nothing and are skipped", low=1)

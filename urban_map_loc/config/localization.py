@@ -1,0 +1,87 @@
+"""Checking poses against the map, and fusing them with odometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from urban_map_loc.config.cloud import CloudConfig
+from urban_map_loc.config.map import RasterConfig
+from urban_map_loc.settings import Section, setting
+
+
+@dataclass(frozen=True)
+class VerificationConfig(Section):
+    """Scoring a pose against the map, and choosing among MapNet's cells."""
+
+    cells: int = setting(120, "MapNet's best cells that are checked against the map", low=1, high=5000)
+    wall_sigma_m: float = setting(0.8, "a hit this far from the nearest wall scores exp(-1/2)", unit="m", low=0.05, high=10.0)
+    through_penalty: float = setting(0.7, "cost of a ray that passes through a building, in hits", low=0.0, high=10.0)
+    through_depth_m: float = setting(1.0, "a ray point this deep inside a building counts as passing through it", unit="m", low=0.0)
+    position_step_m: float = setting(2.0, "grid of candidate positions", unit="m", low=0.25, high=10.0)
+    heading_steps: int = setting(120, "candidate headings per turn", low=8, high=720)
+    road_reach_m: float = setting(4.0, "candidates lie this near to a road", unit="m", low=0.5, high=100.0)
+    log_probability_weight: float = setting(0.02, "weight of the cell's log-probability in the final score", low=0.0, high=1.0)
+    coarse_rays: int = setting(48, "hits used for a first look at every candidate, evenly thinned", low=8, high=2000)
+    rays: int = setting(180, "hits used for a second look at the best of them, and for refining", low=8, high=2000)
+    hits_per_wall: float = setting(15.0, "neighbouring hits share a wall's error: so many count as one measurement", low=1.0, high=1000.0)
+    answers: int = setting(10, "distinct poses offered to fusion", low=1, high=200)
+    distinct_m: float = setting(5.0, "answers nearer than this, with like heading, are one", unit="m", low=0.1)
+    distinct_rad: float = setting(0.5, "heading difference from which answers are distinct", unit="rad", low=0.01)
+
+
+@dataclass(frozen=True)
+class FusionConfig(Section):
+    """Hypotheses carried by odometry; when to lock, when to call it lost."""
+
+    window_m: float = setting(60.0, "the recent drive over which hypotheses compete", unit="m", low=1.0)
+    window_scans: int = setting(40, "at most so many scans of it", low=2, high=1000)
+    keyframe_m: float = setting(1.0, "distance between the scans of the window", unit="m", low=0.0)
+    window_rays: int = setting(90, "hits of a scan that the window keeps, evenly thinned", low=8, high=2000)
+    hypotheses: int = setting(64, "hypotheses kept", low=2, high=10000)
+    refined_hypotheses: int = setting(12, "of these, so many are refined on the recent drive at each scan", low=1, high=1000)
+    search_period_s: float = setting(0.5, "while finding, MapNet is asked this often", unit="s", low=0.0)
+    check_period_s: float = setting(2.0, "while locked, MapNet is asked this often for rivals", unit="s", low=0.0)
+    lock_distance_m: float = setting(8.0, "drive at least this far before locking", unit="m", low=0.0)
+    lock_hits: int = setting(
+        600, "see at least so many wall hits (of `window_rays` a scan) before locking: few hits fit in many places by chance", low=1
+    )
+    lock_score: float = setting(
+        0.65,
+        "agreement with the map needed to lock; right places reached 0.77 and more, wrong ones outside the map 0.53 to 0.80",
+        low=-1.0,
+        high=1.0,
+    )
+    lock_misfit_ratio: float = setting(
+        1.5, "every other place leaves this much more unexplained (1 - agreement); wrong places reached 1.4", low=1.0, high=100.0
+    )
+    lock_margin: float = setting(0.05, "lead over the best other place needed to lock", low=0.0, high=1.0)
+    lock_margin_metre: float = setting(0.5, "further lead needed after one metre; it falls with the metres driven", unit="m", low=0.0)
+    rival_distance_m: float = setting(10.0, "a hypothesis this far away is another place", unit="m", low=0.5)
+    rival_heading_rad: float = setting(0.7, "as is one that heads elsewhere by this much", unit="rad", low=0.05)
+    lock_heading_rad: float = setting(0.05, "standard deviation of the heading when locking", unit="rad", low=0.001)
+    tracking_window_m: float = setting(20.0, "while locked, the last metres are matched together", unit="m", low=1.0)
+    window_correlation: float = setting(10.0, "scans of the tracking window see the same walls again: so many count as one", low=1.0)
+    largest_correction_m: float = setting(3.0, "a match further from the prediction is not believed", unit="m", low=0.1)
+    lost_sigma_m: float = setting(8.0, "position uncertainty at which a lock is lost", unit="m", low=0.5)
+    lost_score: float = setting(0.4, "mean agreement below which a lock is lost", low=-1.0, high=1.0)
+    lost_distance_m: float = setting(30.0, "distance without agreement after which a lock is lost", unit="m", low=1.0)
+    odometry_noise: float = setting(0.03, "odometry's drift per metre driven, 1 sigma", unit="m/m", low=0.0, high=1.0)
+    odometry_heading_noise: float = setting(
+        0.0035, "odometry's heading drift after one metre, 1 sigma of a random walk", unit="rad/sqrt(m)", low=0.0, high=1.0
+    )
+    map_sigma_m: float = setting(0.27, "the map's own position error, floor of the published covariance", unit="m", low=0.01)
+    map_sigma_rad: float = setting(0.006, "the same for the heading: walls are drawn askew by about as much", unit="rad", low=0.0001)
+    odometry_timeout_s: float = setting(0.5, "odometry older than this at a cloud's stamp means the scan is skipped", unit="s", low=0.01)
+    odometry_buffer_s: float = setting(30.0, "odometry kept for late clouds", unit="s", low=0.5)
+    teleport_m: float = setting(10.0, "a jump of odometry this large between two messages resets the drive", unit="m", low=0.5)
+
+
+@dataclass(frozen=True)
+class LocalizerConfig(Section):
+    """All that the localizer reads while it runs."""
+
+    raster: RasterConfig = field(default_factory=RasterConfig)
+    cloud: CloudConfig = field(default_factory=CloudConfig)
+    verification: VerificationConfig = field(default_factory=VerificationConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
+    seed: int = setting(0, "seed of every random choice", low=0)

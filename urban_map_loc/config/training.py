@@ -1,0 +1,66 @@
+"""MapNet and its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from urban_map_loc.config.map import RasterConfig, RoadConfig
+from urban_map_loc.config.tile import ScanEffectsConfig, TileConfig
+from urban_map_loc.settings import Section, setting
+
+
+@dataclass(frozen=True)
+class SamplerConfig(Section):
+    """Where training poses are drawn: along the drivable roads."""
+
+    lateral_m: float = setting(1.5, "standard deviation across the road", unit="m", low=0.0, high=20.0)
+    heading_rad: float = setting(0.15, "standard deviation about the road's direction or its opposite", unit="rad", low=0.0)
+    any_heading: float = setting(0.1, "share of poses with a uniformly random heading: turning, parking", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class MapNetConfig(Section):
+    """The network: a convolutional trunk and a head."""
+
+    preset: str = setting("small", "trunk: small for processors, resnet34 as in the MapNet paper", choices=("small", "resnet34"))
+    head: str = setting(
+        "cells", "cells: a probability per position cell; regression: position and heading directly", choices=("cells", "regression")
+    )
+    cell_size_m: float = setting(16.0, "side of a position cell", unit="m", low=2.0, high=200.0)
+    cell_road_reach_m: float = setting(8.0, "cells further than this from every road are left out: cars stay on roads", unit="m", low=0.0)
+    heading_bins: int = setting(16, "headings per turn for which a cell has a probability of its own", low=1, high=72)
+    feature_size: int = setting(512, "length of the feature between trunk and head", low=16, high=4096)
+    gate_size: int = setting(128, "length of a cell's embedding, from which offset and heading inside it are read", low=4, high=1024)
+    regression_reach_m: float = setting(24.0, "how far from a regressed position to look when it is checked", unit="m", low=1.0)
+    dropout: float = setting(0.0, "dropout of the feature while training", low=0.0, high=0.9)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Section):
+    """How MapNet is trained."""
+
+    minutes: float = setting(10.0, "time budget; 0 when steps are given", unit="min", low=0.0)
+    steps: int = setting(0, "number of optimizer steps; 0 when minutes are given", low=0)
+    batch_size: int = setting(128, "tiles per step", low=2, high=4096)
+    learning_rate: float = setting(2e-3, "peak of the cosine schedule (AdamW)", low=1e-6, high=1.0)
+    weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", low=0.0, high=1.0)
+    warmup_steps: int = setting(100, "steps over which the learning rate rises", low=0)
+    label_smoothing: float = setting(0.02, "probability given to the other cells", low=0.0, high=0.5)
+    offset_weight: float = setting(2.0, "weight of the L1 terms of the true cell's offset and heading", low=0.0)
+    gradient_clip: float = setting(5.0, "largest gradient norm", low=0.0)
+    validation_tiles: int = setting(1024, "tiles at poses never trained on", low=16)
+    checkpoint_seconds: float = setting(60.0, "a killed training loses at most this much", unit="s", low=1.0)
+
+
+@dataclass(frozen=True)
+class TrainConfig(Section):
+    """All that a checkpoint needs to rebuild itself."""
+
+    raster: RasterConfig = field(default_factory=RasterConfig)
+    roads: RoadConfig = field(default_factory=RoadConfig)
+    tile: TileConfig = field(default_factory=TileConfig)
+    effects: ScanEffectsConfig = field(default_factory=ScanEffectsConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    network: MapNetConfig = field(default_factory=MapNetConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = setting(0, "seed of weights and tiles", low=0)
