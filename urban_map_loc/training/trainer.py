@@ -9,24 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.area.roads import RoadRaster
 from urban_map_loc.config import TrainConfig
-from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
-from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
+from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.mapnet.checkpoint import Checkpoint, read_tensors, save_checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
 from urban_map_loc.mapnet.network import MapNet
 from urban_map_loc.output import final_file, require_writable
 from urban_map_loc.settings import to_dict
-from urban_map_loc.tile.from_map import MapRenderer
-from urban_map_loc.training.sampler import RoadSampler
+from urban_map_loc.training.batches import TileBatches
 from urban_map_loc.training.validation import validate
 
 Progress = Callable[[float, dict[str, float]], None]
@@ -43,14 +38,9 @@ class Trainer:
             raise ConfigurationError("give either minutes or steps of training, not both and not neither")
         torch.manual_seed(config.seed)
         self.area, self.config, self.device = area, config, device
-        centres = drivable_cells(area, config.network)
-        if len(centres) == 0:
-            raise AreaError("the area has no drivable road to train on; build it from an extract that contains roads")
-        self.cells = PositionCells(centres, config.network.cell_size_m)
-        roads = RoadRaster.from_area(area, config.raster, config.roads, cache) if config.tile.planes > 1 else None
-        self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster, cache), config.tile, roads)
-        self.sampler = RoadSampler(area, config.sampler, self.cells)
-        self.network = MapNet(config.network, config.tile, centres).to(device)
+        self.batches = TileBatches(area, config, cache)
+        self.cells = self.batches.cells
+        self.network = MapNet(config.network, config.tile, self.cells.centres).to(device)
         self.criterion = criterion_for(self.network, config.training).to(device)
         self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
         self.optimizer = torch.optim.AdamW(
@@ -66,18 +56,6 @@ class Trainer:
         spent = self.steps / training.steps if training.steps else self.seconds / (60.0 * training.minutes)
         return min(spent, 1.0)
 
-    def batch(self, seed: tuple[int, ...], count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Tiles as `MapRenderer.tiles` makes them, poses `(N, 3)` and cells `(N,)`; the seed alone decides them."""
-        random = np.random.default_rng(seed)
-        poses = self.sampler.draw(count, random)
-        tiles = self.renderer.tiles(poses, self.config.effects, int(random.integers(2**31)))
-        cells = self.cells.of(poses[:, :2])
-        return (
-            torch.from_numpy(tiles).to(self.device),
-            torch.from_numpy(poses).to(self.device, torch.float32),
-            torch.from_numpy(cells).to(self.device),
-        )
-
     def step(self) -> float:
         """One optimizer step; returns the loss.
 
@@ -90,9 +68,9 @@ class Trainer:
         rate = training.learning_rate * warmup * 0.5 * (1.0 + math.cos(math.pi * self.fraction))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        tiles, poses, cells = self.batch((self.config.seed, self.steps), training.batch_size)
+        batch = self.batches.draw((self.config.seed, self.steps), training.batch_size).to(self.device)
         self.network.train()
-        loss: Tensor = self.criterion(self.network.head, self.network.feature(tiles), poses, cells)
+        loss: Tensor = self.criterion(self.network.head, self.network.feature(batch.tiles), batch.poses, batch.cells)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip)
@@ -108,12 +86,13 @@ class Trainer:
         """The network with what it reaches on validation tiles."""
         self.network.eval()
         count = self.config.training.validation_tiles
+        batch = self.batches.draw((self.config.seed, VALIDATION_SEED), count).to(self.device)
         summary: dict[str, Any] = {
             "steps": self.steps,
             "tiles": self.steps * self.config.training.batch_size,
             "minutes": round(self.seconds / 60.0, 2),
             "cells": len(self.cells),
-            "validation": validate(self.network, *self.batch((self.config.seed, VALIDATION_SEED), count)),
+            "validation": validate(self.network, batch),
         }
         return Checkpoint(self.network, self.config, self.area.datum, self.area.content_hash, summary)
 

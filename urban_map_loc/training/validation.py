@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from urban_map_loc.geometry.pose2 import wrap_angle
 from urban_map_loc.mapnet.heads import CellsHead
 from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.training.batches import Batch
 
 
 @torch.inference_mode()
-def validate(network: MapNet, tiles: Tensor, poses: Tensor, cells: Tensor) -> dict[str, float]:
-    """Position error of the best hypothesis, recalls and heading error, for N tiles at poses `(N, 3)` in cells `(N,)`."""
-    features = torch.cat([network.feature(chunk) for chunk in tiles.split(128)])
+def validate(network: MapNet, batch: Batch) -> dict[str, float]:
+    """Position error of the best hypothesis, recalls and heading error, for the tiles of a batch."""
+    features = torch.cat([network.feature(chunk) for chunk in batch.tiles.split(128)])
     best = np.stack([network.head.hypotheses(f[None], 1).poses[0] for f in features])
-    truth = poses.double().cpu().numpy()
+    truth = batch.poses.double().cpu().numpy()
     error = np.hypot(*(best[:, :2] - truth[:, :2]).T)
     heading = np.degrees(np.abs(wrap_angle(best[:, 2] - truth[:, 2])))
     figures = {
@@ -27,6 +27,6 @@ def validate(network: MapNet, tiles: Tensor, poses: Tensor, cells: Tensor) -> di
     }
     if isinstance(network.head, CellsHead):
         logits = network.head.logits(features)
-        rank = (logits > logits.gather(1, cells[:, None])).sum(dim=1)
+        rank = (logits > logits.gather(1, batch.cells[:, None])).sum(dim=1)
         figures |= {f"true_cell_in_best_{k}": float((rank < k).float().mean()) for k in (1, 5, 20)}
     return {name: round(value, 4) for name, value in figures.items()}
