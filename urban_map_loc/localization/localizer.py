@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +21,12 @@ from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.recent_drive import RecentDrive
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
+from urban_map_loc.localization.search import Search
+from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
 from urban_map_loc.tile.grid import TileGrid
-
-
-@dataclass
-class _Timer:
-    """Duration of each stage of one cloud [ms]."""
-
-    started: float = field(default_factory=time.perf_counter)
-    stages_ms: dict[str, float] = field(default_factory=dict)
-
-    def stage(self, name: str) -> None:
-        now = time.perf_counter()
-        self.stages_ms[name] = self.stages_ms.get(name, 0.0) + (now - self.started) * 1e3
-        self.started = now
 
 
 class Localizer:
@@ -59,6 +47,7 @@ class Localizer:
         self.grid = TileGrid(self.tile_config)
         self.raster = BuildingRaster.from_area(area, config.raster, raster_cache(area_path) if area_path else None)
         self.verifier = Verifier(area, self.raster, config.verification)
+        self.search = Search(model.network, self.verifier)
         self.odometry = OdometryBuffer(config.fusion)
         self.drive = RecentDrive(config.fusion)
         self.finder = Finder(self.verifier, config.fusion)
@@ -103,20 +92,25 @@ class Localizer:
         Args:
             single_scan: also give the best answer to this cloud alone, whatever the state.
         """
-        timer = _Timer()
-        # 1. Where odometry was at the cloud's own stamp.
-        T_odom_base = self.odometry.at(cloud.stamp_s)
-        if isinstance(T_odom_base, str):
-            return self.skip(cloud.stamp_s, T_odom_base)
-        # 2. The building points, thinned to one a direction.
+        timer = StageTimer()
+        # 1. The building points, thinned to one a direction.
         try:
             scan = scan_of_cloud(cloud, self.config.cloud, self.tile_config)
         except CloudError as error:
-            return self._without_walls(cloud.stamp_s, T_odom_base, str(error))
+            return self.add_blank(cloud.stamp_s, str(error))
         timer.stage("extraction")
+        return self.add_scan(scan, single_scan, timer)
+
+    def add_scan(self, scan: BuildingScan, single_scan: bool = False, timer: StageTimer | None = None) -> LocalizationResult:
+        """Take the walls that a cloud or another sensor saw, and answer; see `add_cloud`."""
+        timer = timer or StageTimer()
+        # 2. Where odometry was at the scan's own stamp.
+        T_odom_base = self.odometry.at(scan.stamp_s)
+        if isinstance(T_odom_base, str):
+            return self.skip(scan.stamp_s, T_odom_base)
         # 3. MapNet's guesses at this tile, checked against the map.
         tile = self.grid.draw(scan.points)
-        answers = self._search(scan, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
+        answers = self._answers(scan, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
         if answers:
             self.finder.propose(answers, T_odom_base)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
@@ -131,7 +125,7 @@ class Localizer:
         self._decide(T_odom_base, judged)
         timer.stage("fusion")
         return self._result(
-            cloud.stamp_s,
+            scan.stamp_s,
             estimate=self._estimate(T_odom_base),
             single_scan=answers[0] if answers and single_scan else None,
             tile=tile,
@@ -159,14 +153,9 @@ class Localizer:
         period = fusion.check_period_s if self.tracker else fusion.search_period_s
         return abs(stamp_s - self._searched_s) >= period
 
-    def _search(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: _Timer) -> list[PoseEstimate]:
-        """The best answers to one scan alone."""
+    def _answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer) -> list[PoseEstimate]:
         self._searched_s = scan.stamp_s
-        hypotheses = self.model.network.hypotheses(tile, self.config.verification.cells)
-        timer.stage("mapnet")
-        answers = self.verifier.answers(scan.points, hypotheses)
-        timer.stage("verification")
-        return answers
+        return self.search.answers(scan, tile, timer)
 
     def _track(self, T_odom_base: Pose2, metres: float) -> None:
         """Predict and correct the locked pose."""
@@ -242,8 +231,11 @@ class Localizer:
         self.tracker = None
         self._reason = reason
 
-    def _without_walls(self, stamp_s: float, T_odom_base: Pose2, reason: str) -> LocalizationResult:
-        """A scan that sees no building: the car still moves, and the estimate's uncertainty grows."""
+    def add_blank(self, stamp_s: float, reason: str) -> LocalizationResult:
+        """Take a scan that sees no building, for the given reason: the car still moves, and the estimate's uncertainty grows."""
+        T_odom_base = self.odometry.at(stamp_s)
+        if isinstance(T_odom_base, str):
+            return self.skip(stamp_s, T_odom_base)
         metres = self.drive.move(T_odom_base)
         if self.tracker:
             pose = self.tracker.predict(T_odom_base, metres)

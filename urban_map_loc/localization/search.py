@@ -1,0 +1,27 @@
+"""Search: where in the whole area one scan may have been made, by network and geometry together."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from urban_map_loc.cloud.scan import BuildingScan
+from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.localization.timing import StageTimer
+from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.mapnet.network import MapNet
+
+
+class Search:
+    """MapNet guesses, the map verifies."""
+
+    def __init__(self, network: MapNet, verifier: Verifier) -> None:
+        self.network, self.verifier = network, verifier
+
+    def answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer) -> list[PoseEstimate]:
+        """The best distinct poses for one scan alone, best first; `tile` is the scan as the network sees it."""
+        hypotheses = self.network.hypotheses(tile, self.verifier.config.cells)
+        timer.stage("mapnet")
+        answers = self.verifier.answers(scan.points, hypotheses)
+        timer.stage("verification")
+        return answers
