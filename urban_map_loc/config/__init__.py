@@ -9,6 +9,7 @@ from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, Ver
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
 from urban_map_loc.config.simulation import SimulationConfig
+from urban_map_loc.config.submap import SubmapConfig
 from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS, ScanEffectsConfig, TileConfig
 from urban_map_loc.config.training import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
 
@@ -26,6 +27,7 @@ __all__ = [
     "SamplerConfig",
     "ScanEffectsConfig",
     "SimulationConfig",
+    "SubmapConfig",
     "TileConfig",
     "TileSetConfig",
     "TrainConfig",
