@@ -16,6 +16,24 @@ class SamplerConfig(Section):
     lateral_m: float = setting(1.5, "standard deviation across the road", unit="m", low=0.0, high=20.0)
     heading_rad: float = setting(0.15, "standard deviation about the road's direction or its opposite", unit="rad", low=0.0)
     any_heading: float = setting(0.1, "share of poses with a uniformly random heading: turning, parking", low=0.0, high=1.0)
+    tuple_length: int = setting(1, "successive poses of one drive that are trained on together; MapNet's paper takes 3", low=1, high=64)
+    tuple_spacing_m: float = setting(
+        8.0, "distance between them: ten frames at 10 Hz and 30 km/h, as in MapNet's paper", unit="m", low=0.1, high=200.0
+    )
+    tuple_spacing_jitter: float = setting(0.3, "share by which each distance is longer or shorter: speeds differ", low=0.0, high=0.9)
+    wander_m: float = setting(
+        30.0, "distance over which a drive's lateral offset and heading error change: lanes are kept about so long", unit="m", low=0.1
+    )
+    corner_m: float = setting(
+        5.0,
+        "corners are rounded over this length before and after: a right angle becomes a turn of 6 m radius",
+        unit="m",
+        low=0.1,
+        high=20.0,
+    )
+    sharpest_turn_rad: float = setting(
+        2.1, "sharpest turn at a junction; sharper ones are slip roads joined backwards", unit="rad", low=0.1, high=3.1416
+    )
 
 
 @dataclass(frozen=True)

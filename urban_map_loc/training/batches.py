@@ -63,9 +63,10 @@ class TileBatches:
         self.renderer = MapRenderer(BuildingRaster.from_area(area, config.raster, cache), config.tile, roads)
 
     def draw(self, seed: tuple[int, ...], count: int) -> Batch:
-        """`count` tiles; the same seed and count give the same batch."""
+        """`count` tiles, rounded down to whole stretches of a drive; the same seed and count give the same batch."""
         random = np.random.default_rng(seed)
         poses = self.sampler.draw(count, random)
         tiles = self.renderer.tiles(poses, self.effects, int(random.integers(2**31)))
         cells = self.cells.of(poses[:, :2])
-        return Batch(torch.from_numpy(tiles), torch.from_numpy(poses).float(), torch.from_numpy(cells))
+        length = self.sampler.config.tuple_length
+        return Batch(torch.from_numpy(tiles), torch.from_numpy(poses).float(), torch.from_numpy(cells), length)

@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 import numpy as np
-import shapely
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import SamplerConfig
 from urban_map_loc.geometry.pose2 import FloatArray, wrap_angle
 from urban_map_loc.mapnet.cells import NO_CELL, PositionCells
+from urban_map_loc.training.stretches import RoadGraph
 
 
 class RoadSampler:
-    """Poses along the drivable roads, uniform in length, with lateral and heading spread."""
+    """Stretches of drives along the drivable roads, uniform in length, with lateral and heading spread."""
 
     def __init__(self, area: AreaMap, config: SamplerConfig, cells: PositionCells) -> None:
         self.config = config
         self.cells = cells
-        coordinates, road = shapely.get_coordinates(area.roads, return_index=True)
-        start, along = coordinates[:-1], np.diff(coordinates, axis=0)
-        length = np.hypot(*along.T)
-        keep = (road[1:] == road[:-1]) & (length > 0.0)
-        self._start, self._along = start[keep], along[keep]
-        self._probability = length[keep] / length[keep].sum()
+        self._roads = RoadGraph.from_area(area)
+        self._probability = self._roads.lengths / self._roads.lengths.sum()
 
     def draw(self, count: int, random: np.random.Generator) -> FloatArray:
-        """Poses `(count, 3)` [m, rad] in `map`, each inside a cell."""
-        poses = np.empty((0, 3))
-        while len(poses) < count:
-            drawn = self._candidates(count, random)
-            poses = np.concatenate([poses, drawn[self.cells.of(drawn[:, :2]) != NO_CELL]])
-        return poses[:count]
+        """Poses `(N, 3)` [m, rad] in `map`, each inside a cell; `tuple_length` consecutive ones are one stretch of a drive.
 
-    def _candidates(self, count: int, random: np.random.Generator) -> FloatArray:
-        segment = random.choice(len(self._start), count, p=self._probability)
-        along = self._along[segment]
-        heading = np.arctan2(along[:, 1], along[:, 0])
-        sideways = np.stack([-np.sin(heading), np.cos(heading)], axis=1) * random.normal(0.0, self.config.lateral_m, (count, 1))
-        position = self._start[segment] + along * random.random((count, 1)) + sideways
-        yaw = heading + np.pi * random.integers(0, 2, count) + random.normal(0.0, self.config.heading_rad, count)
-        yaw = np.where(random.random(count) < self.config.any_heading, random.uniform(-np.pi, np.pi, count), yaw)
-        return np.column_stack([position, wrap_angle(yaw)])
+        `N` is `count`, rounded down to whole stretches, but at least one.
+        """
+        length = self.config.tuple_length
+        stretches = np.empty((0, length, 3))
+        wanted = max(1, count // length)
+        while len(stretches) < wanted:
+            drawn = self._stretches(wanted, random)
+            inside = self.cells.of(drawn.reshape(-1, 3)[:, :2]).reshape(-1, length) != NO_CELL
+            stretches = np.concatenate([stretches, drawn[inside.all(axis=1)]])
+        return stretches[:wanted].reshape(-1, 3)
+
+    def _stretches(self, count: int, random: np.random.Generator) -> FloatArray:
+        """Poses `(count, L, 3)` along roads."""
+        config = self.config
+        edges = random.choice(len(self._probability), count, p=self._probability)
+        jitter = random.uniform(-config.tuple_spacing_jitter, config.tuple_spacing_jitter, (count, config.tuple_length - 1))
+        spacings = config.tuple_spacing_m * (1.0 + jitter)
+        seed = int(random.integers(2**31))
+        poses = self._roads.paths(edges, random.random(count), spacings, config.corner_m, config.sharpest_turn_rad, seed)
+        sideways = self._wander(config.lateral_m, spacings, random)
+        poses[..., 0] -= np.sin(poses[..., 2]) * sideways
+        poses[..., 1] += np.cos(poses[..., 2]) * sideways
+        # A car that turns or parks heads anywhere, but keeps its place.
+        turned = np.where(random.random(count) < config.any_heading, random.uniform(-np.pi, np.pi, count), 0.0)
+        poses[..., 2] = wrap_angle(poses[..., 2] + turned[:, None] + self._wander(config.heading_rad, spacings, random))
+        return poses
+
+    def _wander(self, deviation: float, spacings: FloatArray, random: np.random.Generator) -> FloatArray:
+        """Normal deviates `(N, L)` that change over `wander_m` along each stretch (an Ornstein-Uhlenbeck process)."""
+        values = random.normal(0.0, deviation, (len(spacings), spacings.shape[1] + 1))
+        for k in range(spacings.shape[1]):
+            kept = np.exp(-spacings[:, k] / self.config.wander_m)
+            values[:, k + 1] = kept * values[:, k] + np.sqrt(1.0 - kept**2) * values[:, k + 1]
+        return values
