@@ -33,7 +33,7 @@ def seen(renderer: MapRenderer, pose: np.ndarray) -> np.ndarray:
 
 
 CROSSING = verifier_and_renderer(crossing())
-WHOLE = Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-130.0, -130.0, 130.0, 130.0]]))
+WHOLE = Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-130.0, -130.0, 130.0, 130.0]]), np.eye(3)[None])
 
 
 def test_hits_on_the_wall_score_one_and_rays_through_it_cost() -> None:
@@ -83,7 +83,7 @@ def test_a_straight_street_constrains_across_and_not_along() -> None:
     points = seen(renderer, np.zeros(3))
     information = verifier.information(points, Pose2.identity())
     assert information[1, 1] > 100.0 * max(information[0, 0], 1e-9)
-    best = verifier.answers(points, Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-20.0, -4.0, 20.0, 4.0]])))[0]
+    best = verifier.answers(points, Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-20.0, -4.0, 20.0, 4.0]]), np.eye(3)[None]))[0]
     assert best.covariance[0, 0] > 4.0
     assert best.covariance[1, 1] < 1.0
 
@@ -113,8 +113,8 @@ def test_an_improbable_region_loses_to_a_probable_one() -> None:
     verifier, renderer = CROSSING
     points = seen(renderer, np.array([6.0, 1.0, 0.2]))
     regions = np.array([[-2.0, -8.0, 14.0, 8.0], [60.0, -8.0, 76.0, 8.0]])
-    fair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-1.0, -1.0]), regions))
-    unfair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-90.0, -1.0]), regions))
+    fair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-1.0, -1.0]), regions, np.zeros((2, 3, 3))))
+    unfair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-90.0, -1.0]), regions, np.zeros((2, 3, 3))))
     assert fair[0].T_map_base.x < 20.0 < unfair[0].T_map_base.x
 
 

@@ -4,29 +4,62 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from urban_map_loc.config import MapNetConfig
-from urban_map_loc.geometry.pose2 import FloatArray, wrap_angle
+from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.mapnet.calibration import heading_spread, in_map, wrap
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 
-class CellsHead(nn.Module):
-    """A probability per position cell; for a chosen cell, the offset inside it and a heading distribution.
+class Head(nn.Module):
+    """What both heads share.
 
-    P(pose) = P(cell) P(heading bin | cell). What depends on the chosen cell comes from the feature gated by the cell's
-    learned embedding, so that the head grows with the number of cells by two vectors each.
+    Buffers:
+        cells: `(C, 2)` [m] centres of the drivable cells, in `map`.
+        residual_covariance: `(3, 3)` of a right answer's error along and across its heading [m] and in heading [rad]; fitted on
+            held-out tiles after training.
     """
 
     cells: Tensor
+    residual_covariance: Tensor
+
+    def __init__(self, cells: FloatArray) -> None:
+        super().__init__()
+        self.register_buffer("cells", torch.as_tensor(cells, dtype=torch.float32))
+        self.register_buffer("residual_covariance", torch.eye(3))
+
+    def ranked(self, feature: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The fields of `Hypotheses` as tensors: at most `count` poses, log-probabilities, regions and covariances."""
+        raise NotImplementedError
+
+    @torch.inference_mode()
+    def hypotheses(self, feature: Tensor, count: int) -> Hypotheses:
+        """The at most `count` most probable poses for one feature `(1, F)`."""
+        return Hypotheses(*(tensor.double().cpu().numpy() for tensor in self.ranked(feature, count)))
+
+
+class CellsHead(Head):
+    """A probability per position cell; for a chosen cell, the offset inside it and a heading distribution.
+
+    P(pose) = P(cell) P(heading bin | cell). What depends on the chosen cell comes from the feature gated by the cell's
+    learned embedding, so that the head grows with the number of cells by two vectors each. Both are softened or sharpened by a
+    temperature, fitted on held-out tiles after training.
+    """
+
+    temperature: Tensor
+    heading_temperature: Tensor
 
     def __init__(self, config: MapNetConfig, cells: FloatArray) -> None:
-        super().__init__()
+        super().__init__(cells)
         self.size_m = config.cell_size_m
         self.bins = config.heading_bins
-        self.register_buffer("cells", torch.as_tensor(cells, dtype=torch.float32))
+        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("heading_temperature", torch.ones(()))
+        # Until it is fitted: anywhere in the cell and the heading's bin.
+        anywhere = torch.tensor([self.size_m, self.size_m, 2.0 * math.pi / self.bins]) ** 2 / 12.0
+        self.residual_covariance.copy_(torch.diag(anywhere))
         self.logits = nn.Linear(config.feature_size, len(cells))
         self.gate = nn.Embedding(len(cells), config.gate_size)
         nn.init.normal_(self.gate.weight, 1.0, 0.5)
@@ -46,32 +79,35 @@ class CellsHead(nn.Module):
         nearest = torch.round(position)
         return nearest.long() % self.bins, position - nearest
 
-    @torch.inference_mode()
-    def hypotheses(self, feature: Tensor, count: int) -> Hypotheses:
+    def poses(self, feature: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Most probable poses `(N, 3)` [m, rad] given cells `(N,)`, with the headings `(N, B)` [rad] to choose from and their logits."""
+        offset, bin_logits, residual = (out.float() for out in self.conditional(feature, cell))
+        headings = (torch.arange(self.bins, device=feature.device) + residual.clamp(-0.5, 0.5)) * (2.0 * math.pi / self.bins)
+        yaw = headings.gather(1, bin_logits.argmax(dim=1, keepdim=True))
+        return torch.cat([self.cells[cell] + offset * self.size_m, wrap(yaw)], dim=1), headings, bin_logits
+
+    def ranked(self, feature: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The `count` best cells for one feature `(1, F)`, each with its best heading."""
-        log_probability = torch.log_softmax(self.logits(feature)[0].float(), dim=0)
-        best = torch.topk(log_probability, min(count, len(self.cells)))
-        offset, bin_logits, residual = self.conditional(feature.expand(len(best.indices), -1), best.indices)
-        chosen = bin_logits.argmax(dim=1)
-        position = chosen + residual.gather(1, chosen[:, None])[:, 0]
-        centres = self.cells[best.indices]
-        poses = torch.cat([centres + offset * self.size_m, (position * (2.0 * math.pi / self.bins))[:, None]], dim=1).double()
-        array = poses.cpu().numpy()
-        array[:, 2] = wrap_angle(array[:, 2])
-        half = self.size_m / 2.0
-        region = torch.cat([centres - half, centres + half], dim=1).double().cpu().numpy()
-        return Hypotheses(array, best.values.double().cpu().numpy(), region)
+        log_probability = torch.log_softmax(self.logits(feature)[0].float() / self.temperature, dim=0)
+        best, cell = torch.topk(log_probability, min(count, len(self.cells)))
+        poses, headings, bin_logits = self.poses(feature.expand(len(cell), -1), cell)
+        spread = heading_spread(bin_logits / self.heading_temperature, headings, poses[:, 2])
+        centres, half = self.cells[cell], self.size_m / 2.0
+        region = torch.cat([centres - half, centres + half], dim=1)
+        return poses, best, region, in_map(self.residual_covariance, poses[:, 2], spread)
 
 
-class RegressionHead(nn.Module):
+class RegressionHead(Head):
     """Position and heading directly, as PoseNet and MapNet regress them; normalised by the area's statistics."""
 
-    cells: Tensor
+    confidence: Tensor
 
     def __init__(self, config: MapNetConfig, cells: FloatArray) -> None:
-        super().__init__()
+        super().__init__(cells)
         self.reach_m = config.regression_reach_m
-        self.register_buffer("cells", torch.as_tensor(cells, dtype=torch.float32))
+        # Until they are fitted: surely right, and anywhere in the area with any heading.
+        self.register_buffer("confidence", torch.ones(()))
+        self.residual_covariance.copy_(torch.diag(torch.cat([self.statistics[1] ** 2, torch.tensor([math.pi**2 / 3.0])])))
         self.translation = nn.Linear(config.feature_size, 2)
         self.rotation = nn.Linear(config.feature_size, 2)
 
@@ -84,13 +120,15 @@ class RegressionHead(nn.Module):
         """Normalised position `(N, 2)` and (cos, sin) of yaw `(N, 2)`, not normalised to length 1."""
         return self.translation(feature), self.rotation(feature)
 
-    @torch.inference_mode()
-    def hypotheses(self, feature: Tensor, count: int) -> Hypotheses:
-        """The one pose of one feature `(1, F)`, whatever `count`."""
-        translation, rotation = self(feature)
+    def poses(self, feature: Tensor) -> Tensor:
+        """Poses `(N, 3)` [m, rad] of features `(N, F)`."""
+        translation, rotation = (out.float() for out in self(feature))
         mean, deviation = self.statistics
-        position = (translation * deviation + mean)[0].double().cpu().numpy()
-        cos_sin = rotation[0].double().cpu().numpy()
-        pose = np.array([[*position, math.atan2(cos_sin[1], cos_sin[0])]])
-        region = np.concatenate([position - self.reach_m, position + self.reach_m])[None]
-        return Hypotheses(pose, np.zeros(1), region)
+        return torch.cat([translation * deviation + mean, torch.atan2(rotation[:, 1:], rotation[:, :1])], dim=1)
+
+    def ranked(self, feature: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The one pose of one feature `(1, F)`, whatever `count`."""
+        poses = self.poses(feature)
+        region = torch.cat([poses[:, :2] - self.reach_m, poses[:, :2] + self.reach_m], dim=1)
+        covariance = in_map(self.residual_covariance, poses[:, 2], torch.zeros_like(poses[:, 2]))
+        return poses, torch.log(self.confidence)[None], region, covariance

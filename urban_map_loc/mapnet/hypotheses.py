@@ -17,15 +17,17 @@ class Hypotheses:
         poses: `(K, 3)` east [m], north [m], yaw [rad] in `map`.
         log_probability: `(K,)` natural logarithm of the probability that the car is in this hypothesis's region.
         region: `(K, 4)` west, south, east, north [m]: where to look when the hypothesis is checked against the map.
+        covariance: `(K, 3, 3)` of east [m], north [m], yaw [rad], should the hypothesis be the right one.
     """
 
     poses: FloatArray
     log_probability: FloatArray
     region: FloatArray
+    covariance: FloatArray
 
     def best(self, count: int) -> Hypotheses:
         """The `count` most probable."""
-        return Hypotheses(self.poses[:count], self.log_probability[:count], self.region[:count])
+        return Hypotheses(self.poses[:count], self.log_probability[:count], self.region[:count], self.covariance[:count])
 
     def __len__(self) -> int:
         return len(self.poses)
@@ -33,4 +35,4 @@ class Hypotheses:
 
 def empty() -> Hypotheses:
     """No hypothesis at all."""
-    return Hypotheses(np.zeros((0, 3)), np.zeros(0), np.zeros((0, 4)))
+    return Hypotheses(np.zeros((0, 3)), np.zeros(0), np.zeros((0, 4)), np.zeros((0, 3, 3)))

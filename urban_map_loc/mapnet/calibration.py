@@ -1,0 +1,101 @@
+"""Calibration: making stated probabilities and covariances agree with what held-out tiles show (Guo et al. 2017).
+
+Pure functions on logits, poses and residuals `(N, ...)`; the heads keep what is fitted in buffers, which the model file carries.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LARGEST_TEMPERATURE = 20.0
+# The uncalibrated covariance weighs as much as so many residuals: a handful of answers does not make a network certain.
+PRIOR_RESIDUALS = 4.0
+
+
+def fit_temperature(logits: Tensor, truth: Tensor) -> float:
+    """The temperature that makes classes `truth (N,)` most likely under logits `(N, C)` divided by it.
+
+    The mean likelihood's slope in the inverse temperature, mean logit expected less true logit, only rises: it is bisected.
+    """
+    if len(logits) == 0:
+        return 1.0
+    logits = logits.float()
+    true_logit = logits.gather(1, truth[:, None])[:, 0]
+    low, high = -math.log(LARGEST_TEMPERATURE), math.log(LARGEST_TEMPERATURE)
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        expected = (torch.softmax(logits * math.exp(middle), dim=1) * logits).sum(dim=1)
+        if float((expected - true_logit).mean()) < 0.0:
+            low = middle
+        else:
+            high = middle
+    return math.exp(-0.5 * (low + high))
+
+
+def wrap(angle: Tensor) -> Tensor:
+    """Angles wrapped to (-pi, pi] [rad]."""
+    return math.pi - torch.remainder(math.pi - angle, 2.0 * math.pi)
+
+
+def residuals(answers: Tensor, truth: Tensor) -> Tensor:
+    """Errors `(N, 3)` of answered poses `(N, 3)`: along and across the answered heading [m], and heading [rad]."""
+    east, north, turn = (truth - answers).unbind(dim=1)
+    cos, sin = torch.cos(answers[:, 2]), torch.sin(answers[:, 2])
+    return torch.stack([cos * east + sin * north, cos * north - sin * east, wrap(turn)], dim=1)
+
+
+def residual_covariance(errors: Tensor, prior: Tensor) -> Tensor:
+    """Second moment `(3, 3)` about zero of residuals `(N, 3)`, so that a constant error counts as uncertainty.
+
+    `prior (3, 3)` is what is believed without residuals.
+    """
+    return (errors.T @ errors + PRIOR_RESIDUALS * prior) / (len(errors) + PRIOR_RESIDUALS)
+
+
+def heading_spread(logits: Tensor, headings: Tensor, chosen: Tensor) -> Tensor:
+    """Variance `(K,)` [rad²] about the headings `chosen (K,)` of distributions over `headings (K, B)` [rad] with logits `(K, B)`.
+
+    Two opposite headings of equal probability give (pi² / 2): the answer then says that it does not know which.
+    """
+    return (torch.softmax(logits, dim=1) * wrap(headings - chosen[:, None]) ** 2).sum(dim=1)
+
+
+def in_map(covariance: Tensor, yaw: Tensor, spread: Tensor) -> Tensor:
+    """Covariances `(K, 3, 3)` of east [m], north [m], yaw [rad] at headings `(K,)`.
+
+    `covariance (3, 3)` is that of along, across, heading; `spread (K,)` [rad²] is added to the heading's variance.
+    """
+    cos, sin, zero, one = torch.cos(yaw), torch.sin(yaw), torch.zeros_like(yaw), torch.ones_like(yaw)
+    turn = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).reshape(-1, 3, 3)
+    turned = turn @ covariance @ turn.transpose(1, 2)
+    return turned + torch.stack([zero, zero, spread], dim=1)[:, :, None] * torch.eye(3, device=yaw.device)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far stated probabilities are from what came true.
+
+    Attributes:
+        expected_calibration_error: mean distance of stated probability and share that was right, weighted by answers.
+        rows: for each tenth of probability with answers in it: mean stated probability, share that was right, answers.
+    """
+
+    expected_calibration_error: float
+    rows: tuple[tuple[float, float, int], ...]
+
+
+def reliability(probability: Tensor, right: Tensor, bins: int = 10) -> Reliability:
+    """Compare stated probabilities `(N,)` with whether each came true `(N,)`."""
+    tenth = (probability.double() * bins).long().clamp(0, bins - 1)
+    rows = []
+    for k in range(bins):
+        inside = tenth == k
+        if bool(inside.any()):
+            stated, came_true = float(probability[inside].double().mean()), float(right[inside].double().mean())
+            rows.append((round(stated, 4), round(came_true, 4), int(inside.sum())))
+    error = sum(abs(stated - came_true) * count for stated, came_true, count in rows) / max(len(probability), 1)
+    return Reliability(round(error, 4), tuple(rows))
