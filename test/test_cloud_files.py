@@ -15,7 +15,8 @@ from urban_map_loc.cloud.files import WholeCloud, read_cloud_file
 from urban_map_loc.cloud.pcd import _unpack, read_pcd
 from urban_map_loc.errors import CloudError
 
-NUMPY = {f"<{code}{size}": (kind, size) for kind, code in (("I", "i"), ("U", "u")) for size in (1, 2, 4)} | {"<f4": ("F", 4), "<f8": ("F", 8)}
+KINDS = (("I", "i", (1, 2, 4)), ("U", "u", (1, 2, 4)), ("F", "f", (4, 8)))
+NUMPY = {f"<{code}{size}": (kind, size) for kind, code, sizes in KINDS for size in sizes}
 POINTS = np.array([[1.5, -2.0, 0.25], [np.nan, 0.0, 1.0], [30.0, 40.0, -1.75]], np.float32)
 LABEL = np.array([50, 0, 40])
 
