@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from math import pi
 
 import numpy as np
 import pytest
@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from towns import crossing
 
-from urban_map_loc.config import MapNetConfig, TileConfig, TrainingConfig
+from urban_map_loc.config import MapNetConfig, TileConfig
 from urban_map_loc.mapnet.cells import NO_CELL, PositionCells, drivable_cells
-from urban_map_loc.mapnet.criterion import CellsCriterion, PoseCriterion
-from urban_map_loc.mapnet.heads import CellsHead, RegressionHead
+from urban_map_loc.mapnet.heads import CellsHead
 from urban_map_loc.mapnet.network import MapNet
 
 CELLS = np.array([[8.0, 8.0], [24.0, 8.0], [8.0, -8.0], [-40.0, 56.0]])
@@ -51,30 +50,6 @@ def test_a_heading_is_its_bin_and_residual(yaw: float) -> None:
     assert abs(float(residual)) <= 0.5
     assert float(torch.cos(back)) == pytest.approx(np.cos(yaw), abs=1e-6)
     assert float(torch.sin(back)) == pytest.approx(np.sin(yaw), abs=1e-6)
-
-
-def test_the_cells_criterion_of_an_uninformed_head_is_the_entropy() -> None:
-    head = network().head
-    assert isinstance(head, CellsHead)
-    for parameter in head.parameters():
-        torch.nn.init.zeros_(parameter)
-    criterion = CellsCriterion(TrainingConfig(label_smoothing=0.0, offset_weight=1.0))
-    pose = torch.tensor([[8.0 + 4.0, 8.0 - 8.0, 0.0]])  # a quarter and a half of a cell from its centre
-    with torch.inference_mode():
-        loss = criterion(head, torch.ones(1, 32), pose, torch.tensor([0]))
-    assert float(loss) == pytest.approx(log(len(CELLS)) + log(head.bins) + 0.25 + 0.5, abs=1e-4)
-
-
-def test_the_pose_criterion_weighs_by_learned_variances() -> None:
-    head = network(head="regression").head
-    assert isinstance(head, RegressionHead)
-    for parameter in head.parameters():
-        torch.nn.init.zeros_(parameter)
-    mean, deviation = head.statistics
-    pose = torch.cat([mean + deviation, torch.zeros(1)])[None]
-    with torch.inference_mode():
-        loss = PoseCriterion()(head, torch.ones(1, 32), pose, torch.tensor([0]))
-    assert float(loss) == pytest.approx(2.0 * np.exp(0.0) + 0.0 + 1.0 * np.exp(3.0) - 3.0, rel=1e-4)
 
 
 def test_cells_follow_the_roads() -> None:

@@ -5,10 +5,12 @@ default exists in this folder and nowhere else. A field made with `setting` chec
 """
 
 from urban_map_loc.config.cloud import CloudConfig
-from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, VerificationConfig
+from urban_map_loc.config.criterion import CriterionConfig
+from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, TrackingConfig, VerificationConfig
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
 from urban_map_loc.config.simulation import SimulationConfig
+from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
 from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS, ScanEffectsConfig, TileConfig
 from urban_map_loc.config.training import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
@@ -17,6 +19,7 @@ __all__ = [
     "BUILDINGS",
     "BUILDINGS_AND_ROADS",
     "CloudConfig",
+    "CriterionConfig",
     "DownloadConfig",
     "FusionConfig",
     "LocalizerConfig",
@@ -27,9 +30,11 @@ __all__ = [
     "SamplerConfig",
     "ScanEffectsConfig",
     "SimulationConfig",
+    "StereoConfig",
     "SubmapConfig",
     "TileConfig",
     "TileSetConfig",
+    "TrackingConfig",
     "TrainConfig",
     "TrainingConfig",
     "VerificationConfig",

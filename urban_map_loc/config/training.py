@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from urban_map_loc.config.criterion import CriterionConfig
 from urban_map_loc.config.map import RasterConfig, RoadConfig
 from urban_map_loc.config.tile import ScanEffectsConfig, TileConfig
 from urban_map_loc.settings import Section, setting
@@ -49,6 +50,12 @@ class MapNetConfig(Section):
     heading_bins: int = setting(16, "headings per turn for which a cell has a probability of its own", low=1, high=72)
     feature_size: int = setting(512, "length of the feature between trunk and head", low=16, high=4096)
     gate_size: int = setting(128, "length of a cell's embedding, from which offset and heading inside it are read", low=4, high=1024)
+    rotation: str = setting(
+        "yaw",
+        "rotation from a regression head; yaw: its cosine and sine, which have no jump; log_quaternion: half the yaw, as in MapNet's "
+        "paper, which jumps where a car heads west",
+        choices=("yaw", "log_quaternion"),
+    )
     regression_reach_m: float = setting(24.0, "how far from a regressed position to look when it is checked", unit="m", low=1.0)
     dropout: float = setting(0.0, "dropout of the feature while training", low=0.0, high=0.9)
 
@@ -80,5 +87,6 @@ class TrainConfig(Section):
     effects: ScanEffectsConfig = field(default_factory=ScanEffectsConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     network: MapNetConfig = field(default_factory=MapNetConfig)
+    criterion: CriterionConfig = field(default_factory=CriterionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = setting(0, "seed of weights and tiles", low=0)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from urban_map_loc.mapnet.se2 import wrap
+
 LARGEST_TEMPERATURE = 20.0
 # The uncalibrated covariance weighs as much as so many residuals: a handful of answers does not make a network certain.
 PRIOR_RESIDUALS = 4.0
@@ -34,11 +36,6 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
         else:
             high = middle
     return math.exp(-0.5 * (low + high))
-
-
-def wrap(angle: Tensor) -> Tensor:
-    """Angles wrapped to (-pi, pi] [rad]."""
-    return math.pi - torch.remainder(math.pi - angle, 2.0 * math.pi)
 
 
 def residuals(answers: Tensor, truth: Tensor) -> Tensor:

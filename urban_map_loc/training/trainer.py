@@ -41,7 +41,7 @@ class Trainer:
         self.batches = TileBatches(area, config, cache)
         self.cells = self.batches.cells
         self.network = MapNet(config.network, config.tile, self.cells.centres).to(device)
-        self.criterion = criterion_for(self.network, config.training).to(device)
+        self.criterion = criterion_for(self.network, config).to(device)
         self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=config.training.learning_rate, weight_decay=config.training.weight_decay, fused=True
@@ -70,7 +70,7 @@ class Trainer:
             group["lr"] = rate
         batch = self.batches.draw((self.config.seed, self.steps), training.batch_size).to(self.device)
         self.network.train()
-        loss: Tensor = self.criterion(self.network.head, self.network.feature(batch.tiles), batch.poses, batch.cells)
+        loss: Tensor = self.criterion(self.network.head, self.network.feature(batch.tiles), batch.poses, batch.cells, batch.tuple_length)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip)
