@@ -137,9 +137,8 @@ def test_an_area_without_roads_is_refused() -> None:
 def test_the_channels_option_trains_on_roads_too(tmp_path: Path) -> None:
     write_area(crossing(), tmp_path / "a.gpkg")
     options = ["--steps", "1", "--device", "cpu", "--channels", BUILDINGS_AND_ROADS]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("urban_map_loc.cli.train.TrainingConfig", lambda: TRAINING)
-        assert run(["train", str(tmp_path / "a.gpkg"), "--out", str(tmp_path / "m.safetensors"), *options]) == 0
+    small = ["--set", "training.batch_size=8", "--set", "training.validation_tiles=16"]
+    assert run(["train", str(tmp_path / "a.gpkg"), "--out", str(tmp_path / "m.safetensors"), *options, *small]) == 0
     model = load_checkpoint(tmp_path / "m.safetensors")
     assert model.config.tile.channels == BUILDINGS_AND_ROADS
     assert model.network.state_dict()["trunk.1.0.weight"].shape[1] == 32

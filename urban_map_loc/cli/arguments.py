@@ -1,9 +1,11 @@
-"""Kinds of numbers that commands take, for argparse."""
+"""Kinds of values that commands take, for argparse."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+from typing import Any
 
 
 def positive(text: str) -> float:
@@ -28,3 +30,14 @@ def seed(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below 0")
     return value
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """A setting's dotted name and value, `sampler.tuple_length=3`; which names and values there are is found out later."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text} is no NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value

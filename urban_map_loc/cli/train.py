@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig
+from urban_map_loc.cli.arguments import assignment
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig, train_config
 
 HELP = "train MapNet on an area's tiles"
 
@@ -26,6 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default %(default)s")
     parser.add_argument("--seed", type=int, default=TrainConfig().seed, metavar="S", help="default %(default)s")
+    parser.add_argument(
+        "--set",
+        action="append",
+        type=assignment,
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting by its name in the model file, such as sampler.tuple_length=3 (repeatable)",
+    )
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted training of the same settings stopped")
 
 
@@ -42,13 +50,12 @@ def run(args: argparse.Namespace) -> None:
     from urban_map_loc.area.raster import raster_cache
     from urban_map_loc.training.trainer import train
 
-    training = TrainingConfig()
+    given = {"network.preset": args.preset, "network.head": args.head, "tile.channels": args.channels, "seed": args.seed}
     if args.steps is not None:
-        training = replace(training, minutes=0.0, steps=args.steps)
+        given |= {"training.minutes": 0.0, "training.steps": args.steps}
     elif args.minutes is not None:
-        training = replace(training, minutes=args.minutes)
-    network = MapNetConfig(preset=args.preset, head=args.head)
-    config = TrainConfig(training=training, network=network, tile=TileConfig(channels=args.channels), seed=args.seed)
+        given |= {"training.minutes": args.minutes}
+    config = train_config(given | dict(args.set))
     area = read_area(args.area)
     columns = (
         TextColumn("training"),

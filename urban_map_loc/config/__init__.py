@@ -14,6 +14,7 @@ from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
 from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS, ScanEffectsConfig, TileConfig
 from urban_map_loc.config.training import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
+from urban_map_loc.config.variants import train_config
 
 __all__ = [
     "BUILDINGS",
@@ -38,4 +39,5 @@ __all__ = [
     "TrainConfig",
     "TrainingConfig",
     "VerificationConfig",
+    "train_config",
 ]

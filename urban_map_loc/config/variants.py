@@ -1,0 +1,28 @@
+"""Settings that go together: what the choice of a network or a head changes in the defaults of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from urban_map_loc.config.training import TrainConfig
+from urban_map_loc.settings import from_dict, nested
+
+# By setting and its value. From the MapNet paper (Brahmbhatt et al. 2018), section 4.
+VARIANTS: dict[tuple[str, str], dict[str, Any]] = {
+    ("network.preset", "resnet34"): {"network.feature_size": 2048, "network.dropout": 0.5},
+    ("network.head", "regression"): {"sampler.tuple_length": 3},
+}
+
+
+def train_config(given: Mapping[str, Any]) -> TrainConfig:
+    """All settings of a training, from those that are `given` by dotted name, such as `network.preset`; the others take their defaults.
+
+    Raises:
+        ConfigurationError: an unknown name, or a value out of range.
+    """
+    implied: dict[str, Any] = {}
+    for (name, value), changes in VARIANTS.items():
+        if given.get(name) == value:
+            implied |= changes
+    return from_dict(TrainConfig, nested({**implied, **given}))
