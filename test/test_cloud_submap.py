@@ -77,18 +77,15 @@ def test_what_has_gone_is_looked_through(stood: int) -> None:
     assert nearest(bus, in_start(submap, T)).max() < 0.75
 
 
-def test_a_wall_is_not_worn_away_by_rays_along_it() -> None:
-    """Past a long wall: rays to its far end pass close to its near end again and again."""
-    wall = line((-20.0, 3.0), (80.0, 3.0))
-    rng = np.random.default_rng(0)
-    scans = []
-    for k in range(35):
-        seen = wall[np.hypot(wall[:, 0] - k, wall[:, 1]) < RANGE_M]
-        scans.append(seen + rng.normal(0.0, 0.03, seen.shape))
-    submap, T = drive(ONCE, scans)
-    points = in_start(submap, T)
-    inside = wall[(wall[:, 0] > 0.0) & (wall[:, 0] < 75.0)]
-    assert (nearest(inside, points) < 0.8).mean() > 0.97
+def test_rays_close_by_do_not_wear_a_corner_away() -> None:
+    """Rays through the corner's square, but 0.4 m beside where it was hit, and others that end right before it."""
+    corner, past, before = np.array([[10.2, 2.9]]), np.array([[20.4, 5.0]]), np.array([[9.9, 2.8]])
+    for other in (past, before):
+        submap, T = drive(ONCE, [corner] + [other] * 5, Pose2.identity())
+        assert nearest(corner, in_start(submap, T)).max() < 1e-6
+    through = 2.0 * corner
+    submap, T = drive(ONCE, [corner, through], Pose2.identity())
+    assert nearest(corner, in_start(submap, T)).min() > 1.0
 
 
 def test_what_was_seen_too_many_metres_ago_is_forgotten() -> None:
