@@ -77,15 +77,14 @@ def test_what_has_gone_is_looked_through(stood: int) -> None:
     assert nearest(bus, in_start(submap, T)).max() < 0.75
 
 
-def test_rays_close_by_do_not_wear_a_corner_away() -> None:
-    """Rays through the corner's square, but 0.4 m beside where it was hit, and others that end right before it."""
-    corner, past, before = np.array([[10.2, 2.9]]), np.array([[20.4, 5.0]]), np.array([[9.9, 2.8]])
-    for other in (past, before):
-        submap, T = drive(ONCE, [corner] + [other] * 5, Pose2.identity())
-        assert nearest(corner, in_start(submap, T)).max() < 1e-6
-    through = 2.0 * corner
-    submap, T = drive(ONCE, [corner, through], Pose2.identity())
-    assert nearest(corner, in_start(submap, T)).min() > 1.0
+@pytest.mark.parametrize(("other", "stays"), [((20.4, 5.2), True), ((9.9, 2.8), True), ((20.4, 5.8), False)])
+def test_only_rays_through_the_very_spot_wear_it_away(other: tuple[float, float], stays: bool) -> None:
+    """A corner and rays through its square 0.3 m beside it, right before it, and through it."""
+    origin, corner, submap = Pose2.identity(), np.array([[10.2, 2.9]]), Submap(ONCE, RANGE_M)
+    submap.add(0.0, corner, origin)
+    for k in range(5):
+        submap.add(1.0 + k, np.array([other]), origin)
+    assert (nearest(corner, submap.points(origin)).max() < 1e-6) == stays
 
 
 def test_what_was_seen_too_many_metres_ago_is_forgotten() -> None:
