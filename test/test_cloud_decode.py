@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from urban_map_loc.cloud.decode import decode
+from urban_map_loc.cloud.cloud import NO_LABEL
+from urban_map_loc.cloud.decode import decode, decode_whole
 from urban_map_loc.errors import CloudError
 
 TYPES = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
@@ -197,3 +198,19 @@ def test_equals_sensor_msgs_py() -> None:
     theirs.data = ours.data
     expected = reader.read_points(theirs, field_names=("x", "y", "z"), skip_nans=True)
     np.testing.assert_array_equal(decode(theirs).points, np.stack([expected[n] for n in "xyz"], axis=-1))
+
+
+def test_a_whole_cloud_keeps_order_and_count() -> None:
+    nan = np.nan
+    columns = {"label": [nan, 50, 40, nan], "x": [nan, 1, 2, 5], "y": [0, 1, 2, nan], "z": [0, 1, 2, 5]}
+    msg = message(columns, height=2, row_gap=3)
+    whole = decode_whole(msg)
+    np.testing.assert_array_equal(whole.points, np.stack([columns[n] for n in "xyz"], axis=1).astype(np.float32))
+    assert whole.finite.tolist() == [False, True, True, False]
+    assert whole.label is not None
+    assert whole.label.tolist() == [NO_LABEL, 50, 40, NO_LABEL]
+    decoded = decode(msg)
+    np.testing.assert_array_equal(whole.cloud.points, decoded.points)
+    np.testing.assert_array_equal(whole.cloud.label, decoded.label)
+    assert (whole.stamp_s, whole.frame_id) == (decoded.stamp_s, decoded.frame_id)
+    assert not decode_whole(message({n: [nan] for n in "xyz"})).finite.any()

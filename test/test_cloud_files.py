@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from urban_map_loc.cloud.files import WholeCloud, read_cloud_file
+from urban_map_loc.cloud.cloud import NO_LABEL, WholeCloud
+from urban_map_loc.cloud.files import read_cloud_file
 from urban_map_loc.cloud.pcd import _unpack, read_pcd
 from urban_map_loc.errors import CloudError
 
@@ -64,10 +65,10 @@ def test_pcd_with_fields_in_any_order(tmp_path, data, kind):
     cloud = read_cloud_file(written(tmp_path, pcd(columns, data, {"normal": 4})))
     np.testing.assert_array_equal(cloud.points, POINTS)
     assert cloud.points.dtype == np.float32
-    assert cloud.label.tolist() == LABEL.tolist()
+    assert cloud.label.tolist() == [50, NO_LABEL, 40]
     assert cloud.finite.tolist() == [True, False, True]
-    assert cloud.cloud().points.tolist() == POINTS[[0, 2]].tolist()
-    assert cloud.cloud().label.tolist() == [50, 40]
+    assert cloud.cloud.points.tolist() == POINTS[[0, 2]].tolist()
+    assert cloud.cloud.label.tolist() == [50, 40]
 
 
 @pytest.mark.parametrize("data", ["ascii", "binary", "binary_compressed"])
@@ -200,5 +201,6 @@ def test_missing_files_and_labels_of_another_cloud(tmp_path):
 
 
 def test_a_whole_cloud_without_labels():
-    assert WholeCloud(POINTS).cloud(3.0).label is None
-    assert WholeCloud(POINTS).cloud(3.0).stamp_s == 3.0
+    whole = WholeCloud(POINTS, stamp_s=3.0, frame_id="lidar")
+    assert whole.cloud.label is None
+    assert (whole.cloud.stamp_s, whole.cloud.frame_id) == (3.0, "lidar")

@@ -1,4 +1,4 @@
-"""Cloud: decoded points, the form in which bags and ROS messages enter the project."""
+"""Cloud: decoded points, the form in which files, bags and ROS messages enter the project."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+NO_LABEL = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,3 +25,25 @@ class Cloud:
     points: NDArray[np.float32]
     label: NDArray[np.int64] | None = None
     frame_id: str = "base_link"
+
+
+@dataclass(frozen=True, eq=False)
+class WholeCloud:
+    """All points of a file or a message in its own order, those that are not finite too (label NO_LABEL); else as `Cloud`."""
+
+    points: NDArray[np.float32]
+    label: NDArray[np.int64] | None = None
+    stamp_s: float = 0.0
+    frame_id: str = "base_link"
+
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """True `(N,)` for the points that `cloud` has."""
+        finite = np.isfinite(self.points)
+        return finite[:, 0] & finite[:, 1] & finite[:, 2]
+
+    @property
+    def cloud(self) -> Cloud:
+        """The finite points."""
+        kept = self.finite
+        return Cloud(self.stamp_s, self.points[kept], None if self.label is None else self.label[kept], self.frame_id)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.cloud import NO_LABEL, Cloud, WholeCloud
 from urban_map_loc.errors import CloudError
 
 # sensor_msgs/PointField: constant to numpy type, without byte order.
@@ -63,6 +63,17 @@ def decode(message: Any) -> Cloud:
     label = _labels(layout, keep) if "label" in layout.fields else None
     stamp = message.header.stamp
     return Cloud(float(stamp.sec) + float(stamp.nanosec) * 1e-9, points, label, str(message.header.frame_id))
+
+
+def decode_whole(message: Any) -> WholeCloud:
+    """All points of a message in its own order, finite or not; arguments and errors as of `decode`, but no finite point is no error."""
+    layout = _layout(message)
+    points, label = _xyz(layout), None
+    if "label" in layout.fields:
+        label, finite = np.full(len(points), NO_LABEL), WholeCloud(points).finite
+        label[finite] = _labels(layout, finite)
+    stamp = message.header.stamp
+    return WholeCloud(points, label, float(stamp.sec) + float(stamp.nanosec) * 1e-9, str(message.header.frame_id))
 
 
 def _layout(message: Any) -> _Layout:

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.cloud import NO_LABEL, WholeCloud
 from urban_map_loc.cloud.pcd import read_pcd
 from urban_map_loc.errors import CloudError
 
 KITTI_COLUMNS = 4  # x, y, z, intensity
 SUFFIXES = (".bin", ".pcd")
-
-
-@dataclass(frozen=True, eq=False)
-class WholeCloud:
-    """All points of a file or message in its own order, those that are not finite too.
-
-    Attributes:
-        points: `(N, 3)` float32 x, y, z [m].
-        label: `(N,)` integer class of each point, or None where there are none.
-    """
-
-    points: NDArray[np.float32]
-    label: NDArray[np.int64] | None = None
-
-    @property
-    def finite(self) -> NDArray[np.bool_]:
-        """True `(N,)` for the points that `cloud` has."""
-        finite: NDArray[np.bool_] = np.isfinite(self.points).all(axis=1)
-        return finite
-
-    def cloud(self, stamp_s: float = 0.0) -> Cloud:
-        """The finite points, taken to be in the base frame."""
-        kept = self.finite
-        return Cloud(stamp_s, self.points[kept], None if self.label is None else self.label[kept])
 
 
 def read_cloud_file(path: Path, labels: Path | None = None) -> WholeCloud:
@@ -64,7 +39,7 @@ def read_cloud_file(path: Path, labels: Path | None = None) -> WholeCloud:
         raise CloudError(
             f"{labels}: {len(values) / 4:g} labels for the {len(cloud.points)} points of {path}; give the labels of this cloud"
         )
-    return WholeCloud(cloud.points, np.frombuffer(values, "<u4").astype(np.int64))
+    return replace(cloud, label=np.frombuffer(values, "<u4").astype(np.int64))
 
 
 def _read(path: Path) -> bytes:
@@ -90,9 +65,10 @@ def _pcd(content: bytes) -> WholeCloud:
         raise CloudError(f"no field {', '.join(missing)} (fields: {', '.join(fields) or 'none'}); write x, y and z, one number each")
     with np.errstate(over="ignore", invalid="ignore"):  # a float64 beyond float32's range becomes inf, which counts as not finite
         points = np.column_stack([fields[n] for n in "xyz"]).astype(np.float32)
+    cloud = WholeCloud(points)
     if "label" not in fields:
-        return WholeCloud(points)
-    label = fields["label"].astype(np.float64)
+        return cloud
+    label = np.where(cloud.finite, fields["label"].astype(np.float64), NO_LABEL)
     if not (np.isfinite(label).all() and (np.abs(label) < 2**53).all() and (label == np.trunc(label)).all()):
         raise CloudError("field label holds numbers that are no integers; write the class as an integer")
-    return WholeCloud(points, label.astype(np.int64))
+    return replace(cloud, label=label.astype(np.int64))
