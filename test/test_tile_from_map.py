@@ -9,8 +9,6 @@ from math import pi
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from towns import area_of, crossing, one_block
 
 from urban_map_loc.area.area_map import AreaMap
@@ -86,14 +84,13 @@ def test_turning_the_car_turns_the_tile() -> None:
     assert (turned != north).sum() < 0.25 * north.sum()
 
 
-def test_tiles_of_a_seed_stay_as_they_were_when_models_were_trained() -> None:
+def test_clean_tiles_stay_as_they_were_when_models_were_trained() -> None:
     random = np.random.default_rng(11)
     poses = np.column_stack([random.uniform(-100, 100, 16), random.normal(0, 1.5, 16), random.uniform(-np.pi, np.pi, 16)])
     render = MapRenderer(BuildingRaster.from_area(crossing(), RasterConfig()), TileConfig())
-    for effects, pixels, digest in ((NO_EFFECTS, 2946, "a9079006148eebef"), (ScanEffectsConfig(), 2127, "14a19fe465b28f58")):
-        tiles = render.tiles(poses, effects, 5)
-        assert tiles.sum() == pixels
-        assert hashlib.sha256(np.packbits(tiles).tobytes()).hexdigest().startswith(digest)
+    tiles = render.tiles(poses)
+    assert tiles.sum() == 2946
+    assert hashlib.sha256(np.packbits(tiles).tobytes()).hexdigest().startswith("a9079006148eebef")
 
 
 def test_beams_fill_the_field_of_view_and_no_more() -> None:
@@ -103,15 +100,6 @@ def test_beams_fill_the_field_of_view_and_no_more() -> None:
         bearing = np.arctan2(points[:, 1], points[:, 0])
         assert np.isfinite(bearing).sum() == pytest.approx(seen, abs=2)
         assert (np.abs(bearing[np.isfinite(bearing)]) <= pi / 6).all()
-
-
-@settings(max_examples=20)
-@given(st.floats(0.2, 2 * pi), st.integers(0, 2**31))
-def test_effects_stay_inside_any_field_of_view(view: float, seed: int) -> None:
-    render = MapRenderer(BLOCK, replace(TILE, field_of_view_rad=view))
-    points = render.points(ORIGIN, ScanEffectsConfig(hidden_sectors=50, hidden_sector_rad=3.0, clutter=0.5), seed)[0]
-    bearing = np.arctan2(points[:, 1], points[:, 0])
-    assert (np.abs(bearing[np.isfinite(bearing)]) <= view / 2 + 1e-9).all()
 
 
 def rows_of(heights: list[float]) -> AreaMap:

@@ -97,12 +97,13 @@ def test_range_and_field_of_view_cut_the_road() -> None:
 
 
 def test_what_hides_walls_hides_the_road_behind() -> None:
-    clear = tiles(street(), (0.0, 0.0, 0.0))[1]
-    for effects in (replace(NO_EFFECTS, clutter=1.0), replace(NO_EFFECTS, hidden_sectors=50, hidden_sector_rad=2.0)):
-        partly = tiles(street(), (0.0, 0.0, 0.0), effects)[1]
+    slanting = (0.0, 0.0, 0.8)  # obstacles stand beside the car's axis, here on the road
+    clear = tiles(street(), slanting)[1]
+    for effects in (replace(NO_EFFECTS, extra_walls=40.0), replace(NO_EFFECTS, vegetation=20.0)):
+        partly = tiles(street(), slanting, effects)[1]
         assert partly.sum() < clear.sum()
         assert not (partly & ~clear).any()
-    assert not tiles(street(), (0.0, 0.0, 0.0), replace(NO_EFFECTS, dropout=1.0)).any()
+    assert not tiles(street(), slanting, replace(NO_EFFECTS, dropout=1.0)).any()
 
 
 def test_walls_are_the_same_with_and_without_the_road() -> None:

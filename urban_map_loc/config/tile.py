@@ -54,20 +54,52 @@ class TileConfig(Section):
 
 @dataclass(frozen=True)
 class ScanEffectsConfig(Section):
-    """What real scans suffer and a map does not: applied to training tiles so that MapNet survives it."""
+    """What real scans suffer and a map does not: applied to training tiles so that MapNet survives it.
 
+    Every strength is off at 0. What each is worth is measured in docs/training.md.
+    """
+
+    # The sensor.
     range_noise_m: float = setting(0.15, "standard deviation of a range", unit="m", low=0.0, high=5.0)
-    dropout: float = setting(0.10, "share of rays without a return", low=0.0, high=1.0)
-    hidden_sectors: int = setting(8, "at most so many sectors are hidden, beyond a random range, by vehicles and trees", low=0, high=50)
-    hidden_sector_rad: float = setting(0.5, "widest hidden sector", unit="rad", low=0.0, high=3.1416)
-    minimum_range_m: float = setting(
-        30.0, "tiles are cut at a random range between this and the tile's: sensors differ in reach", unit="m", low=1.0
+    dropout: float = setting(0.05, "share of rays without a return", low=0.0, high=1.0)
+    far_dropout: float = setting(
+        0.1, "share of rays lost besides at full range; it grows with the range's square, as returns grow faint", low=0.0, high=1.0
     )
-    missing_buildings: float = setting(
-        0.05, "share of buildings that a tile's world lacks: maps are older or newer than scans", low=0.0, high=1.0
+    skipped_beams: int = setting(
+        2, "at most so many beams are left out after each one kept: sensors of 16 to 128 beams space them differently", low=0, high=20
     )
-    clutter: float = setting(0.05, "share of rays stopped early by something taken for a wall (hedge, fence, lorry)", low=0.0, high=1.0)
+    range_cut: float = setting(0.4, "tiles lose at most this share of their range: sensors differ in reach", low=0.0, high=0.95)
+    narrow_views: float = setting(0.0, "share of tiles with a field of view of 60 to 110 degrees forward: stereo", low=0.0, high=1.0)
+    tilt_rad: float = setting(
+        0.01,
+        "pitch and roll, 1 sigma, of a braking or turning car: level beams meet the road or pass over low buildings",
+        unit="rad",
+        low=0.0,
+        high=0.5,
+    )
+    # Several scans in one tile.
+    submaps: float = setting(0.0, "share of tiles that gather the hits of the last metres, carried by odometry", low=0.0, high=1.0)
+    submap_m: float = setting(20.0, "longest drive that such a tile gathers; the shortest is half of it", unit="m", low=0.0, high=200.0)
+    strips: float = setting(
+        0.0, "share of tiles that a push-broom scanner makes, which sees only straight left and right, while it drives", low=0.0, high=1.0
+    )
+    strip_m: float = setting(45.0, "longest drive that such a tile gathers; the shortest is half of it", unit="m", low=0.0, high=200.0)
+    odometry_drift: float = setting(
+        0.01, "odometry's error over these drives, 1 sigma: m a metre of distance, rad a 10 m of heading", unit="m/m", low=0.0, high=0.2
+    )
+    # What stands in the way.
+    vehicles: float = setting(0.5, "mean number of vans and lorries 2.5 to 6 m aside; they hide what is behind", low=0.0, high=100.0)
+    vegetation: float = setting(15.0, "mean number of trees and hedges 7 to 20 m aside; they hide what is behind", low=0.0, high=100.0)
+    extra_walls: float = setting(
+        4.0, "mean number of walls that the map lacks: sheds, new houses, fences and hedges taken for walls", low=0.0, high=100.0
+    )
+    # The map's own errors.
+    missing_buildings: float = setting(0.03, "share of buildings that are not there: the map is older or newer", low=0.0, high=1.0)
+    bare_walls: float = setting(0.02, "share of buildings that hide what is behind but give no hits (ivy, trees, glass)", low=0.0, high=1.0)
     moved_building_m: float = setting(
-        0.6, "how far a building's wall may be moved along the ray, triangular about 0", unit="m", low=0.0, high=10.0
+        0.5, "displacement of buildings, 1 sigma in each axis, another one every 22 degrees around the car", unit="m", low=0.0, high=10.0
     )
-    bare_walls: float = setting(0.05, "share of buildings that hide what is behind but give no hits (ivy, trees, glass)", low=0.0, high=1.0)
+    simplified_m: float = setting(
+        0.6, "pieces of wall, 4 m long, stand at most so far before or behind the map's simpler outline", unit="m", low=0.0, high=10.0
+    )
+    map_shift_m: float = setting(0.0, "the whole map is off by at most this, in any direction", unit="m", low=0.0, high=20.0)

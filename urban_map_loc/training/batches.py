@@ -66,7 +66,7 @@ class TileBatches:
         """`count` tiles, rounded down to whole stretches of a drive; the same seed and count give the same batch."""
         random = np.random.default_rng(seed)
         poses = self.sampler.draw(count, random)
-        tiles = self.renderer.tiles(poses, self.effects, int(random.integers(2**31)))
-        cells = self.cells.of(poses[:, :2])
         length = self.sampler.config.tuple_length
+        tiles = self.renderer.tiles(poses, self.effects, int(random.integers(2**31)), stretch=length)
+        cells = self.cells.of(poses[:, :2])
         return Batch(torch.from_numpy(tiles), torch.from_numpy(poses).float(), torch.from_numpy(cells), length)
