@@ -182,3 +182,19 @@ STAMPS = [(1.5, 1_500_000_000), (1417534257.594149, 1417534257594149000), (0.999
 @pytest.mark.parametrize(("stamp_s", "whole"), STAMPS)
 def test_nanoseconds(stamp_s, whole):
     assert abs(nanoseconds(stamp_s) - whole) < 200
+
+
+def test_the_cloud_at_a_time(bag):
+    reader = BagReader(bag)
+    assert [reader.cloud_at(s).stamp_s for s in (0.0, 0.25, 0.26, 1.25)] == [10.25, 10.25, 11.25, 11.25]
+    np.testing.assert_array_equal(columns(reader.cloud_at(0.0).message)["x"], POINTS[:, 0])
+    for late in (1.26, 500.0, -0.1):
+        with pytest.raises(BagError, match=r"has no cloud from .* lasts 1\.9 s"):
+            reader.cloud_at(late)
+
+
+def test_no_clouds_at_any_time(tmp_path):
+    with BagWriter(tmp_path / "drive") as writer:
+        writer.write_odometry(10.0, Pose2.identity())
+    with pytest.raises(BagError, match="has no /points of type .* record it with /points$"):
+        BagReader(tmp_path / "drive").cloud_at(0.0)

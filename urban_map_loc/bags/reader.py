@@ -98,21 +98,28 @@ class BagReader:
         Raises:
             BagError: one of the two topics is missing or has another type, nothing is left after `start_s`, or the bag is damaged.
         """
-        for topic, kind in ((POINTS_TOPIC, CLOUD_TYPE), (ODOMETRY_TOPIC, ODOMETRY_TYPE)):
-            if self.topics.get(topic) != kind:
-                known = ", ".join(sorted(self.topics))
-                raise BagError(f"{self.path} has no {topic} of type {kind}, only {known}; record it with both topics")
+        self._require({POINTS_TOPIC: CLOUD_TYPE, ODOMETRY_TOPIC: ODOMETRY_TYPE})
         if not 0.0 <= start_s <= self.duration_s:
             raise BagError(f"{self.path} lasts {self.duration_s:.1f} s, a start at {start_s:.1f} s is outside; start earlier")
         for _, topic, kind, data in self._messages((POINTS_TOPIC, ODOMETRY_TOPIC), start_s):
-            try:
-                message: Any = typestore().deserialize_cdr(data, kind)
-            except Exception as error:  # a message cut short or of another layout fails in many ways
-                raise BagError(f"{self.path}: a message on {topic} is damaged ({type(error).__name__}); record it again") from error
+            message = self._deserialized(topic, kind, data)
             if topic == POINTS_TOPIC:
                 yield CloudRecord(stamp_of(message), message)
             else:
                 yield OdometryRecord(stamp_of(message), pose_of(message))
+
+    def cloud_at(self, at_s: float) -> CloudRecord:
+        """The first cloud of /points from `at_s` [s] after the bag's start on.
+
+        Raises:
+            BagError: there are no clouds, none so late, or the bag is damaged.
+        """
+        self._require({POINTS_TOPIC: CLOUD_TYPE})
+        if at_s >= 0.0:
+            for _, topic, kind, data in self._messages((POINTS_TOPIC,), at_s):
+                message = self._deserialized(topic, kind, data)
+                return CloudRecord(stamp_of(message), message)
+        raise BagError(f"{self.path} has no cloud from {at_s:.1f} s on, it lasts {self.duration_s:.1f} s; choose a time within")
 
     def raw(self) -> Iterator[tuple[int, str, str, bytes]]:
         """Bag time [ns], topic, message type and CDR bytes of every message in bag time order.
@@ -121,6 +128,19 @@ class BagReader:
             BagError: the bag is damaged.
         """
         return self._messages((), 0.0)
+
+    def _require(self, kinds: dict[str, str]) -> None:
+        """Refuse a bag without these topics of these types."""
+        for topic, kind in kinds.items():
+            if self.topics.get(topic) != kind:
+                known = ", ".join(sorted(self.topics))
+                raise BagError(f"{self.path} has no {topic} of type {kind}, only {known}; record it with {' and '.join(kinds)}")
+
+    def _deserialized(self, topic: str, kind: str, data: bytes) -> Any:
+        try:
+            return typestore().deserialize_cdr(data, kind)
+        except Exception as error:  # a message cut short or of another layout fails in many ways
+            raise BagError(f"{self.path}: a message on {topic} is damaged ({type(error).__name__}); record it again") from error
 
     def _messages(self, topics: Collection[str], start_s: float) -> Iterator[tuple[int, str, str, bytes]]:
         with self._open() as reader:
