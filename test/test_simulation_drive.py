@@ -7,11 +7,13 @@ import shapely
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
 from urban_map_loc.cli import simulate as command
+from urban_map_loc.cloud.decode import decode
 from urban_map_loc.config import SimulationConfig
 from urban_map_loc.errors import BagError, ConfigurationError
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 from urban_map_loc.geometry.pose2 import wrap_angle
 from urban_map_loc.geometry.trajectory import Trajectory
+from urban_map_loc.simulation.classes import BUILDING, FENCE, PERSON, POLE, ROAD, TRUNK, VEGETATION, VEHICLE
 from urban_map_loc.simulation.drive import drifting, simulate, stretches
 from urban_map_loc.simulation.lidar import SENSORS
 from urban_map_loc.simulation.traffic import Traffic
@@ -75,6 +77,16 @@ def test_bag_of_a_drive(area, tmp_path):
     assert min(r.stamp_s for r in records) >= 1.0  # ROS takes 0 for an unset stamp
     assert [f.name for f in clouds[0].message.fields] == ["x", "y", "z"]
     assert clouds[0].message.width > 5000
+
+
+def test_classes_are_written_where_they_are_asked_for(area, tmp_path):
+    simulate(area, straight(), tmp_path / "bag", "stereo", 0, rate_hz=1.0, duration_s=0.5, labels=True)
+    record = next(r for r in BagReader(tmp_path / "bag").records() if isinstance(r, CloudRecord))
+    cloud = decode(record.message)
+    assert cloud.label is not None
+    assert {ROAD, BUILDING} <= set(cloud.label.tolist()) <= {ROAD, BUILDING, VEHICLE, VEGETATION, TRUNK}
+    assert np.abs(cloud.points[cloud.label == ROAD, 2]).max() < 1.5
+    assert cloud.points[cloud.label == BUILDING, 2].max() > 2.0
 
 
 def test_same_seed_same_messages(area, tmp_path):
@@ -153,6 +165,29 @@ def test_world_of_a_route_through_a_building(area):
     line = shapely.LineString([(-80.0, 12.0), (80.0, 12.0)])
     world = build_world(area, line, SimulationConfig(), np.random.default_rng(0))
     assert shapely.distance(shapely.points(world.buildings.vertices[:, :2]), line).min() > 1.7
+
+
+def test_more_beside_the_road_leaves_the_rest_as_it_is(area):
+    line = shapely.LineString([(-90.0, -1.5), (90.0, -1.5)])
+    few = build_world(area, line, SimulationConfig(), np.random.default_rng(0))
+    many = SimulationConfig(fences=0.5, poles=0.5, people=0.5, bushes=0.5)
+    more = build_world(area, line, many, np.random.default_rng(0))
+    for name in ("buildings", "things"):
+        np.testing.assert_array_equal(getattr(few, name).vertices, getattr(more, name).vertices)
+    assert all(len(more.others[label].vertices) > len(few.others[label].vertices) == 0 for label in (FENCE, POLE, PERSON))
+    assert len(more.leaves.vertices) > len(few.leaves.vertices)
+    corners = np.concatenate([mesh.vertices[:, :2] for mesh in more.others.values()])
+    assert shapely.distance(shapely.points(corners), line).min() > 1.7
+
+
+def test_overgrown_buildings_are_leaves(area):
+    line = shapely.LineString([(-90.0, -1.5), (90.0, -1.5)])
+    bare = SimulationConfig(trees=0.0, hedges=0.0, overgrown=1.0, building_shift_m=0.0)
+    world = build_world(area, line, bare, np.random.default_rng(0))
+    assert not len(world.buildings.vertices)
+    ground = shapely.union_all(area.buildings).buffer(2.6)
+    assert len(world.leaves.vertices) > 1000
+    assert shapely.contains_xy(ground, world.leaves.vertices[:, :2]).all()
 
 
 def test_traffic_keeps_off_the_car():

@@ -8,7 +8,8 @@ import shapely
 
 from urban_map_loc.config import SimulationConfig
 from urban_map_loc.geometry.pose2 import Pose2
-from urban_map_loc.simulation.lidar import BUILDING, ROAD, SENSORS, VEGETATION, VEHICLE, Lidar, Sensor
+from urban_map_loc.simulation.classes import BUILDING, FENCE, POLE, ROAD, VEGETATION, VEHICLE
+from urban_map_loc.simulation.lidar import SENSORS, Lidar, Sensor
 from urban_map_loc.simulation.solids import Mesh, boxes, cars, prism
 from urban_map_loc.simulation.world import World
 
@@ -104,6 +105,32 @@ def test_reach_dropout_and_noise():
     ahead = noisy.points[np.abs(noisy.points[:, 1]) < 2.0]
     error = np.hypot(ahead[:, 0], ahead[:, 1]) - 10.0 / np.cos(np.arctan2(ahead[:, 1], ahead[:, 0]))
     assert np.std(error) == pytest.approx(0.05, abs=0.005)
+
+
+def test_every_solid_has_its_class():
+    fence = boxes(np.array([[6.0, 0.0, 0.0]]), np.array([[0.1, 4.0, 1.9]]))
+    pole = boxes(np.array([[0.0, 5.0, 0.0]]), np.array([[0.2, 0.2, 6.0]]))
+    result = scan(World(FLOOR, Mesh.joined([prism(BLOCK, 0.0, 8.0)]), EMPTY, EMPTY, {FENCE: fence, POLE: pole}))
+    near = np.hypot(*result.points[:, :2].T) < 7.0
+    assert set(result.label[near & (result.points[:, 0] > 3.0)]) == {FENCE}
+    assert set(result.label[near & (result.points[:, 1] > 3.0)]) == {POLE}
+    assert set(result.label[~near]) == {BUILDING}
+
+
+def test_stereo_sees_ahead_and_errs_with_the_square_of_the_distance():
+    sensor = SENSORS["stereo"]
+    spread = []
+    for distance in (8.0, 16.0):
+        wall = shapely.box(distance, -60.0, distance + 1.0, 60.0)
+        result = scan(world(buildings=(wall,), height=30.0), sensor=sensor)
+        azimuth = np.degrees(np.arctan2(result.points[:, 1], result.points[:, 0]))
+        assert np.abs(azimuth).max() == pytest.approx(33.0, abs=0.3)
+        ranges = np.linalg.norm(result.points - [0.0, 0.0, EXACT.sensor_height_m], axis=1)
+        true = ranges * distance / result.points[:, 0]
+        spread.append(np.std((ranges - true)[(result.label == BUILDING) & (np.abs(azimuth) < 5.0)]))
+    assert spread[1] / spread[0] == pytest.approx(4.0, rel=0.2)
+    assert sensor.maximum_m == pytest.approx(31.8, abs=0.1)
+    assert sensor.depth_noise_per_m * sensor.maximum_m**2 == pytest.approx(1.5)  # as much as the configuration allows
 
 
 def test_same_seed_same_scan():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from urban_map_loc.cli.arguments import not_negative, positive, seed
 
-HELP = "simulate a lidar and odometry along a route"
-SENSOR_NAMES = ("hdl64", "hdl32", "vlp16")
+HELP = "simulate a lidar or stereo pair and odometry along a route"
+SENSOR_NAMES = ("hdl64", "hdl32", "vlp16", "stereo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `area build`")
     parser.add_argument("--route", type=Path, required=True, metavar="ROUTE.csv", help="poses over time, or RobotCar's ins.csv")
     parser.add_argument("--out", type=Path, required=True, metavar="BAG", help="bag folder to write")
-    parser.add_argument("--sensor", choices=SENSOR_NAMES, default="hdl64", help="lidar (default %(default)s)")
+    parser.add_argument("--sensor", choices=SENSOR_NAMES, default="hdl64", help="lidar, or a stereo pair (default %(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="of the world, the noise and the odometry (default %(default)s)")
     parser.add_argument("--rate", type=positive, metavar="HZ", help="scans per second (default 10)")
+    parser.add_argument("--labels", action="store_true", help="write each point's class into the field label (SemanticKITTI)")
     parser.add_argument("--start", type=not_negative, metavar="S", help="seconds after the route's start (default: longest stretch)")
     parser.add_argument("--duration", type=positive, metavar="S", help="seconds to drive at most")
 
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
             args.sensor,
             args.seed,
             rate_hz=args.rate,
+            labels=args.labels,
             start_s=args.start,
             duration_s=args.duration,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

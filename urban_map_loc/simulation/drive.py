@@ -48,6 +48,7 @@ def simulate(
     seed: int,
     *,
     rate_hz: float | None = None,
+    labels: bool = False,
     start_s: float | None = None,
     duration_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -62,6 +63,7 @@ def simulate(
         sensor: a key of `SENSORS`.
         seed: of the world beside the map, the noise and the odometry: the same seed gives the same bag.
         rate_hz: scans per second; the configuration's unless given.
+        labels: write each point's class into the field `label` (SemanticKITTI).
         start_s: time after the route's first pose at which to start [s].
         duration_s: how long to drive at most [s].
         progress: called with scans done and scans in all.
@@ -102,7 +104,7 @@ def simulate(
             write_odometry_until(stamp)
             noise = np.random.default_rng((*scan_seed.generate_state(4).tolist(), number))
             scan = lidar.scan(Pose2.from_array(pose), noise, traffic.at(float(stamp)))
-            bag.write_cloud(stamp + offset, scan.points)
+            bag.write_cloud(stamp + offset, scan.points, label=scan.label if labels else None)
             points += len(scan.points)
             if progress is not None:
                 progress(number + 1, len(stamps))

@@ -1,4 +1,4 @@
-"""A spinning lidar in a world of triangles, by open3d's ray casting."""
+"""A spinning lidar, or what a stereo pair measures, in a world of triangles, by open3d's ray casting."""
 
 from __future__ import annotations
 
@@ -10,25 +10,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from urban_map_loc.config import SimulationConfig
+from urban_map_loc.cloud.camera import StereoRig
+from urban_map_loc.config import SimulationConfig, StereoConfig
 from urban_map_loc.errors import UrbanMapLocError
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.simulation.classes import BUILDING, ROAD, VEGETATION, VEHICLE
 from urban_map_loc.simulation.solids import Mesh
 from urban_map_loc.simulation.world import World
 
-# SemanticKITTI's classes of what a ray can meet.
-ROAD, BUILDING, VEHICLE, VEGETATION = 40, 50, 10, 70
-BEHIND_LEAF_M = 0.35  # mean depth in leaves at which a ray returns
+# Stereo matching errs alike over this many rays each way; this share of such patches has too little texture to match.
+PATCH, UNMATCHED = 8, 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Sensor:
-    """A lidar's beams: elevations `(B,)` [rad], azimuth steps a turn, and reach [m]."""
+    """Rays: elevations `(B,)` [rad], azimuth steps over the field of view about straight ahead [rad], and reach [m].
+
+    `depth_noise_per_m` is not 0 for stereo: the standard deviation of a range is so much times its square [1/m].
+    """
 
     elevations_rad: NDArray[np.float64]
     columns: int
     minimum_m: float
     maximum_m: float
+    field_of_view_rad: float = 2.0 * np.pi
+    depth_noise_per_m: float = 0.0
+
+
+def stereo_sensor(focal_px: float, baseline_m: float, field_of_view_rad: float, config: StereoConfig) -> Sensor:
+    """A pair of cameras, every so many pixels a ray: reach and noise follow from the disparity's error."""
+    rig = StereoRig(focal_px, 0.0, 0.0, baseline_m, 0.0)
+    reach = rig.reach_m(config.depth_error_m, config.disparity_error_px)
+    half = 0.375 * field_of_view_rad  # images are 4 wide and 3 high
+    noise = config.depth_error_m / reach**2
+    return Sensor(np.linspace(half, -half, 160), 320, rig.depth(np.array(config.disparities)).item(), reach, field_of_view_rad, noise)
 
 
 SENSORS = {
@@ -36,6 +51,8 @@ SENSORS = {
     "hdl64": Sensor(np.radians(np.concatenate([np.linspace(2.0, -8.33, 32), np.linspace(-8.83, -24.33, 32)])), 1800, 0.9, 120.0),
     "hdl32": Sensor(np.radians(np.linspace(10.67, -30.67, 32)), 1800, 0.9, 100.0),
     "vlp16": Sensor(np.radians(np.linspace(15.0, -15.0, 16)), 1800, 0.5, 100.0),
+    # The wide pair of RobotCar's Bumblebee XB3 (camera models of the dataset's SDK): 983 px, 0.24 m, 66 degrees.
+    "stereo": stereo_sensor(983.0, 0.24, np.radians(66.0), StereoConfig()),
 }
 
 
@@ -72,9 +89,11 @@ class Lidar:
     def __init__(self, world: World, sensor: Sensor, config: SimulationConfig) -> None:
         self._o3d = _open3d()
         self._sensor, self._config = sensor, config
-        self._solid = self._scene(world.ground, world.buildings, world.things)
+        self._solid = self._scene(world.ground, world.buildings, world.things, *world.others.values())
+        self._kinds = np.array([ROAD, BUILDING, VEHICLE, *world.others], dtype=np.uint8)
         self._leaves = self._scene(world.leaves)
-        azimuth = 2.0 * np.pi * np.arange(sensor.columns) / sensor.columns
+        view = sensor.field_of_view_rad
+        azimuth = view * np.arange(sensor.columns) / sensor.columns - (0.5 * view if view < 2.0 * np.pi else 0.0)
         elevation, azimuth = (grid.ravel() for grid in np.meshgrid(sensor.elevations_rad, azimuth, indexing="ij"))
         flat = np.cos(elevation)
         self._directions = np.column_stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)]).astype(np.float32)
@@ -86,25 +105,39 @@ class Lidar:
         rays = np.empty((len(self._directions), 6), dtype=np.float32)
         rays[:, :3] = (T_map_base.x, T_map_base.y, self._config.sensor_height_m)
         rays[:, 3:] = self._directions @ rotation
-        kinds = np.array([ROAD, BUILDING, VEHICLE, VEHICLE], dtype=np.uint8)
         distance, cosine, what = self._cast(self._solid, rays)
-        label = kinds[np.minimum(what, 3)]
+        label = self._kinds[np.minimum(what, len(self._kinds) - 1)]  # no hit: any class, the ray does not come back
         if moving is not None and len(moving.triangles):
             near, near_cosine, _ = self._cast(self._scene(moving), rays)
             first = near < distance
             distance, cosine, label = np.where(first, near, distance), np.where(first, near_cosine, cosine), np.where(first, VEHICLE, label)
         chance = rng.random((2, len(rays)))
         crown, leaf_cosine, _ = self._cast(self._leaves, rays)
-        leaf = crown + rng.exponential(BEHIND_LEAF_M, len(rays))
+        leaf = crown + rng.exponential(self._config.leaf_depth_m, len(rays))
         stopped = (leaf < distance) & (chance[0] >= self._config.leaf_gaps)
         distance = np.where(stopped, leaf, distance)
         cosine, label = np.where(stopped, np.maximum(leaf_cosine, 0.5), cosine), np.where(stopped, VEGETATION, label)
         back = (distance >= self._sensor.minimum_m) & (distance <= self._sensor.maximum_m)
         back &= (cosine >= self._config.grazing) & (chance[1] >= self._config.dropout)
+        if self._sensor.depth_noise_per_m > 0.0:
+            distance, matched = self._stereo_errors(distance, rng)
+            back &= matched
         noisy = distance[back] + rng.normal(0.0, self._config.range_noise_m, int(back.sum()))
         points = self._directions[back] * noisy[:, None].astype(np.float32)
         points[:, 2] += np.float32(self._config.sensor_height_m)
         return Scan(points, label[back].astype(np.uint8))
+
+    def _stereo_errors(self, distance: NDArray[np.floating], rng: np.random.Generator) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """Ranges as matching finds them, and which it finds: half of the error is common to a patch, some patches lack texture."""
+        rows, columns = len(self._sensor.elevations_rad), self._sensor.columns
+
+        def patches(values: NDArray[np.floating]) -> NDArray[np.floating]:
+            return np.repeat(np.repeat(values, PATCH, axis=0), PATCH, axis=1)[:rows, :columns].ravel()
+
+        shape = (-(-rows // PATCH), -(-columns // PATCH))
+        error = np.sqrt(0.5) * (patches(rng.standard_normal(shape)) + rng.standard_normal(rows * columns))
+        near = np.minimum(distance, self._sensor.maximum_m)  # what is further is left out already
+        return near + self._sensor.depth_noise_per_m * near**2 * error, patches(rng.random(shape)) >= UNMATCHED
 
     def _scene(self, *meshes: Mesh) -> Any:
         """A ray casting scene; each mesh has its number as geometry id."""
