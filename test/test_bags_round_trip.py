@@ -196,5 +196,5 @@ def test_the_cloud_at_a_time(bag):
 def test_no_clouds_at_any_time(tmp_path):
     with BagWriter(tmp_path / "drive") as writer:
         writer.write_odometry(10.0, Pose2.identity())
-    with pytest.raises(BagError, match="has no /points of type .* record it with /points$"):
+    with pytest.raises(BagError, match="has no cloud from"):
         BagReader(tmp_path / "drive").cloud_at(0.0)
