@@ -1,51 +1,100 @@
-"""Replay: a bag through the localizer, as fast as it goes."""
+"""Replay: a bag through the localizer, as fast as it goes; and what the car saw on the way, with odometry alone."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
+from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.decode import decode
-from urban_map_loc.config import NodeConfig
+from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
+from urban_map_loc.config import LocalizerConfig, NodeConfig, TileConfig
 from urban_map_loc.errors import CloudError
+from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.localizer import Localizer
+from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.result import LocalizationResult
 
 BASE_FRAME = NodeConfig().base_frame
 
 
+class SeenScan(NamedTuple):
+    """A scan and where odometry was.
+
+    Attributes:
+        scan: the walls seen.
+        T_odom_base: odometry at the scan's stamp.
+        part: scans of one part share an odometry frame; a new part begins where odometry jumps.
+    """
+
+    scan: BuildingScan
+    T_odom_base: Pose2
+    part: int
+
+
 def replay(bag: BagReader, localizer: Localizer, start_s: float = 0.0) -> Iterator[tuple[LocalizationResult, float]]:
     """The answer to every cloud from `start_s` [s] after the bag's start, and how long it took [ms].
-
-    A cloud waits until odometry has passed its stamp, as it does in the node, so that its pose is interpolated.
 
     Raises:
         BagError: the bag lacks clouds or odometry, or is damaged.
     """
+    for record in _after_odometry(bag, start_s, localizer.config.fusion.odometry_timeout_s, localizer.add_odometry):
+        started = time.perf_counter()
+        try:
+            result = localizer.add_cloud(_cloud(record), single_scan=True)
+        except CloudError as error:
+            result = localizer.skip(record.stamp_s, str(error))
+        yield result, (time.perf_counter() - started) * 1e3
+
+
+def seen_scans(bag: BagReader, config: LocalizerConfig, tile: TileConfig, start_s: float = 0.0) -> Iterator[SeenScan]:
+    """The walls that each cloud from `start_s` [s] on shows, as the localizer would see them; clouds that show too few are left out.
+
+    Raises:
+        BagError: the bag lacks clouds or odometry, or is damaged.
+    """
+    odometry, part = OdometryBuffer(config.fusion), 0
+
+    def add(stamp_s: float, T_odom_base: Pose2) -> None:
+        nonlocal part
+        part += not odometry.add(stamp_s, T_odom_base)
+
+    for record in _after_odometry(bag, start_s, config.fusion.odometry_timeout_s, add):
+        T_odom_base = odometry.at(record.stamp_s)
+        if isinstance(T_odom_base, str):
+            continue
+        try:
+            yield SeenScan(scan_of_cloud(_cloud(record), config.cloud, tile), T_odom_base, part)
+        except CloudError:
+            continue
+
+
+def _after_odometry(bag: BagReader, start_s: float, timeout_s: float, add: Callable[[float, Pose2], object]) -> Iterator[CloudRecord]:
+    """Clouds, each once odometry has been added that has passed its stamp, as in the node, so that its pose is interpolated."""
     waiting: deque[CloudRecord] = deque()
     for record in bag.records(start_s):
         if isinstance(record, OdometryRecord):
-            localizer.add_odometry(record.stamp_s, record.T_odom_base)
+            add(record.stamp_s, record.T_odom_base)
             limit_s = record.stamp_s
         else:
             waiting.append(record)
             # Odometry that has stopped must not hold clouds back for ever.
-            limit_s = record.stamp_s - localizer.config.fusion.odometry_timeout_s
+            limit_s = record.stamp_s - timeout_s
         while waiting and waiting[0].stamp_s <= limit_s:
-            yield _answer(waiting.popleft(), localizer)
-    for cloud in waiting:
-        yield _answer(cloud, localizer)
+            yield waiting.popleft()
+    yield from waiting
 
 
-def _answer(record: CloudRecord, localizer: Localizer) -> tuple[LocalizationResult, float]:
-    started = time.perf_counter()
-    try:
-        cloud = decode(record.message)
-        if cloud.frame_id != BASE_FRAME:
-            raise CloudError(f"the cloud is in frame {cloud.frame_id!r}, not {BASE_FRAME}; record it in {BASE_FRAME}")
-        result = localizer.add_cloud(cloud, single_scan=True)
-    except CloudError as error:
-        result = localizer.skip(record.stamp_s, str(error))
-    return result, (time.perf_counter() - started) * 1e3
+def _cloud(record: CloudRecord) -> Cloud:
+    """The cloud in the base frame.
+
+    Raises:
+        CloudError: it is damaged or in another frame.
+    """
+    cloud = decode(record.message)
+    if cloud.frame_id != BASE_FRAME:
+        raise CloudError(f"the cloud is in frame {cloud.frame_id!r}, not {BASE_FRAME}; record it in {BASE_FRAME}")
+    return cloud

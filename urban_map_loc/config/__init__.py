@@ -5,7 +5,8 @@ default exists in this folder and nowhere else. A field made with `setting` chec
 """
 
 from urban_map_loc.config.cloud import CloudConfig
-from urban_map_loc.config.criterion import CriterionConfig
+from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
+from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, TrackingConfig, VerificationConfig
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
@@ -19,9 +20,11 @@ from urban_map_loc.config.variants import train_config
 __all__ = [
     "BUILDINGS",
     "BUILDINGS_AND_ROADS",
+    "AdaptConfig",
     "CloudConfig",
     "CriterionConfig",
     "DownloadConfig",
+    "ExportConfig",
     "FusionConfig",
     "LocalizerConfig",
     "MapNetConfig",
