@@ -13,7 +13,7 @@ from urban_map_loc.settings import Section, setting
 class VerificationConfig(Section):
     """Scoring a pose against the map, and choosing among MapNet's cells."""
 
-    cells: int = setting(120, "MapNet's best cells that are checked against the map", low=1, high=5000)
+    cells: int = setting(120, "MapNet's best cells that are checked against the map", low=1)
     wall_sigma_m: float = setting(0.8, "a hit this far from the nearest wall scores exp(-1/2)", unit="m", low=0.05, high=10.0)
     through_penalty: float = setting(0.7, "cost of a ray that passes through a building, in hits", low=0.0, high=10.0)
     through_depth_m: float = setting(1.0, "a ray point this deep inside a building counts as passing through it", unit="m", low=0.0)
@@ -77,6 +77,24 @@ class FusionConfig(Section):
 
 
 @dataclass(frozen=True)
+class TrackingConfig(Section):
+    """The window of poses that is optimised while locked."""
+
+    window_keyframes: int = setting(60, "poses in the window, about a metre apart", low=3, high=1000)
+    iterations: int = setting(4, "Gauss-Newton steps at most after a new pose", low=1, high=100)
+    converged_m: float = setting(0.01, "steps smaller than this end it", unit="m", low=0.0)
+    wall_sigma_m: float = setting(0.8, "a hit this far from the nearest wall counts exp(-1/2)", unit="m", low=0.05, high=10.0)
+    hit_weight: float = setting(0.01, "information of one hit across its wall", unit="1/m2", low=0.0)
+    odometry_walk: float = setting(0.02, "odometry's random error in position after one metre", unit="m/sqrt(m)", low=0.0001)
+    heading_walk: float = setting(0.002, "odometry's random error in heading after one metre", unit="rad/sqrt(m)", low=0.00001)
+    scale_sigma: float = setting(0.03, "odometry's unknown error of distance, before it is estimated", low=0.0001)
+    turn_sigma: float = setting(0.0003, "odometry's unknown turn per metre, before it is estimated", unit="rad/m", low=0.000001)
+    scale_walk: float = setting(0.0003, "how much the scale changes in a metre", unit="1/sqrt(m)", low=0.0)
+    turn_walk: float = setting(0.00001, "how much the turn changes in a metre", unit="rad/m/sqrt(m)", low=0.0)
+    fix_kernel: float = setting(3.0, "a fix this many sigma off counts half (Cauchy's kernel)", low=0.1)
+
+
+@dataclass(frozen=True)
 class LocalizerConfig(Section):
     """All that the localizer reads while it runs."""
 
@@ -84,4 +102,5 @@ class LocalizerConfig(Section):
     cloud: CloudConfig = field(default_factory=CloudConfig)
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
     seed: int = setting(0, "seed of every random choice", low=0)

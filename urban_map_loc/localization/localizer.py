@@ -19,7 +19,7 @@ from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.odometry import OdometryBuffer
-from urban_map_loc.localization.recent_drive import RecentDrive
+from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.localization.search import Search
 from urban_map_loc.localization.timing import StageTimer
@@ -114,13 +114,13 @@ class Localizer:
         if answers:
             self.finder.propose(answers, T_odom_base)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
-        metres = self.drive.move(T_odom_base)
-        moved = self.drive.add(T_odom_base, scan.points)
-        judged = bool(answers) or (moved and not self.tracker)
+        self.drive.move(T_odom_base)
+        keyframe = self.drive.add(scan.stamp_s, T_odom_base, scan.points)
+        judged = bool(answers) or (keyframe is not None and not self.tracker)
         if judged:
             self.finder.judge(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.window_m))
         # 5. The lock is carried by odometry and corrected by the last metres.
-        self._track(T_odom_base, metres)
+        self._track(T_odom_base, keyframe)
         # 6. What may be claimed.
         self._decide(T_odom_base, judged)
         timer.stage("fusion")
@@ -157,12 +157,12 @@ class Localizer:
         self._searched_s = scan.stamp_s
         return self.search.answers(scan, tile, timer)
 
-    def _track(self, T_odom_base: Pose2, metres: float) -> None:
-        """Predict and correct the locked pose."""
+    def _track(self, T_odom_base: Pose2, keyframe: Keyframe | None) -> None:
+        """Correct and carry the locked pose."""
         if self.tracker:
-            self.tracker.predict(T_odom_base, metres)
-            if metres > 0.0:
-                self.tracker.correct(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.tracking_window_m), metres)
+            if keyframe is not None:
+                self.tracker.add(keyframe)
+            self.tracker.move(T_odom_base)
 
     def _estimate(self, T_odom_base: Pose2) -> PoseEstimate | None:
         if not self.tracker:
@@ -222,7 +222,8 @@ class Localizer:
         return "" if inside else "the car has left the area"
 
     def _lock(self, T_map_base: Pose2, T_odom_base: Pose2) -> None:
-        self.tracker = Tracker(self.verifier, self.config.fusion, T_map_base, T_odom_base)
+        self.tracker = Tracker(self.verifier, self.config, self.drive, T_map_base @ T_odom_base.inverse())
+        self.tracker.move(T_odom_base)
         self._state = State.LOCKED
 
     def _lose(self, reason: str) -> None:
@@ -236,9 +237,9 @@ class Localizer:
         T_odom_base = self.odometry.at(stamp_s)
         if isinstance(T_odom_base, str):
             return self.skip(stamp_s, T_odom_base)
-        metres = self.drive.move(T_odom_base)
+        self.drive.move(T_odom_base)
         if self.tracker:
-            pose = self.tracker.predict(T_odom_base, metres)
+            pose = self.tracker.move(T_odom_base)
             if lost := self.tracker.lost or self._outside(pose):
                 self._lose(lost)
         return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))

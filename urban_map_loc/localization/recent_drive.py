@@ -12,7 +12,10 @@ from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 
 
 @dataclass(frozen=True, eq=False)
-class _Keyframe:
+class Keyframe:
+    """The wall hits `(M, 2)` [m, base frame] of a scan, where odometry was, and how far the car had driven."""
+
+    stamp_s: float
     T_odom_base: Pose2
     points: FloatArray
     travelled_m: float
@@ -23,7 +26,7 @@ class RecentDrive:
 
     def __init__(self, config: FusionConfig) -> None:
         self.config = config
-        self._keyframes: deque[_Keyframe] = deque(maxlen=config.window_scans)
+        self._keyframes: deque[Keyframe] = deque(maxlen=config.window_scans)
         self._last: Pose2 | None = None
         self.travelled_m = 0.0
 
@@ -34,18 +37,23 @@ class RecentDrive:
         self.travelled_m += metres
         return metres
 
-    def add(self, T_odom_base: Pose2, points: FloatArray) -> bool:
-        """Keep a scan's hits `(M, 2)` [m, base frame] if the car moved enough since the last kept one; says whether."""
+    def add(self, stamp_s: float, T_odom_base: Pose2, points: FloatArray) -> Keyframe | None:
+        """Keep a scan's hits `(M, 2)` [m, base frame] if the car moved enough since the last kept one."""
         if self._keyframes and self.travelled_m - self._keyframes[-1].travelled_m < self.config.keyframe_m:
-            return False
+            return None
         thin = points[:: -(-len(points) // self.config.window_rays)]
-        self._keyframes.append(_Keyframe(T_odom_base, thin, self.travelled_m))
+        self._keyframes.append(Keyframe(stamp_s, T_odom_base, thin, self.travelled_m))
         while self.travelled_m - self._keyframes[0].travelled_m > self.config.window_m:
             self._keyframes.popleft()
-        return True
+        return self._keyframes[-1]
 
     def __len__(self) -> int:
         return len(self._keyframes)
+
+    @property
+    def keyframes(self) -> list[Keyframe]:
+        """The kept scans, oldest first."""
+        return list(self._keyframes)
 
     @property
     def hits(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,13 +11,21 @@ from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.localization.result import PoseEstimate
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.verification import Verifier
-from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.mapnet.hypotheses import Hypotheses
+
+
+class Network(Protocol):
+    """What is asked of MapNet."""
+
+    def hypotheses(self, tile: NDArray[np.uint8], count: int) -> Hypotheses:
+        """The `count` most probable places of a tile."""
+        ...
 
 
 class Search:
     """MapNet guesses, the map verifies."""
 
-    def __init__(self, network: MapNet, verifier: Verifier) -> None:
+    def __init__(self, network: Network, verifier: Verifier) -> None:
         self.network, self.verifier = network, verifier
 
     def answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer) -> list[PoseEstimate]:

@@ -30,7 +30,7 @@ class Verifier:
         steps = np.abs(np.arange(-128, 128)) * DISTANCE_STEP_M
         self._hit = np.exp(-0.5 * (steps / config.wall_sigma_m) ** 2)
         self._deep = round(-config.through_depth_m / DISTANCE_STEP_M)
-        self._raster, self._roads = raster, shapely.STRtree(area.roads)
+        self.raster, self._roads = raster, shapely.STRtree(area.roads)
         self._lattices: dict[tuple[float, ...], FloatArray] = {}
         self._headings = np.arange(config.heading_steps) * (2.0 * np.pi / config.heading_steps)
 
@@ -39,6 +39,8 @@ class Verifier:
 
         `points (M, 2)` and the `origins (M, 2)` of their rays are in the base frame [m].
         """
+        if len(poses) == 1:  # not worth waking other threads
+            return np.array([kernels.score_pose(*self._rasters, points, origins, *poses[0])])
         return np.asarray(kernels.score_poses(*self._rasters, points, origins, np.ascontiguousarray(poses)))
 
     def refine(self, points: FloatArray, origins: FloatArray, poses: FloatArray, reach_m: float = 1.0) -> tuple[FloatArray, FloatArray]:
@@ -108,7 +110,7 @@ class Verifier:
             points = np.stack(np.meshgrid(east, north), axis=-1).reshape(-1, 2)
             near, _ = self._roads.query(shapely.points(points), predicate="dwithin", distance=self.config.road_reach_m)
             points = points[np.unique(near)]
-            self._lattices[region] = points[self._raster.distance_m(points) > -self.config.through_depth_m]
+            self._lattices[region] = points[self.raster.distance_m(points) > -self.config.through_depth_m]
         return self._lattices[region]
 
     def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> list[int]:
