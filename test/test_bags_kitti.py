@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from urban_map_loc.bags.kitti import convert_kitti, kitti_odometry, sector_points
+from urban_map_loc.bags.kitti_calibration import stereo_calibration
 from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
+from urban_map_loc.cloud.camera import StereoRig
+from urban_map_loc.cloud.decode import decode
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 from urban_map_loc.geometry.pose2 import wrap_angle
@@ -66,6 +70,58 @@ def test_lengths_must_agree(source, tmp_path):
     (source / "times.txt").write_text("0.0\n0.1\n0.2\n")
     with pytest.raises(BagError, match="3 times"):
         convert_kitti(source, tmp_path / "bag")
+
+
+def test_stereo_calibration(tmp_path):
+    """Camera 2 is 0.06 m left of camera 0, which is 0.3 m ahead of the velodyne and 0.1 m below it."""
+    K = "700 0 600 {} 0 700 180 0 0 0 1 0"
+    (tmp_path / "calib.txt").write_text(f"P2: {K.format(42.0)}\nP3: {K.format(-308.0)}\nTr: 0 -1 0 0 0 0 -1 -0.1 1 0 0 -0.3\n")
+    rig, T_velo_camera = stereo_calibration(tmp_path / "calib.txt")
+    assert rig == StereoRig(700.0, 600.0, 180.0, 0.5, 600.0)
+    np.testing.assert_allclose(T_velo_camera.apply(np.array([[0.0, 0.0, 0.0], [1.0, 2.0, 5.0]])), [[0.3, 0.06, -0.1], [5.3, -0.94, -2.1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("P2: 1 2 3\nP3: 1 2 3\n", "no 3x4"), ("P0: 1\n", "no line P2"), ("P2:" + 12 * " 0" + "\nP3:" + 12 * " 0" + "\n", "rectified")],
+)
+def test_calibration_without_a_pair(tmp_path, text, reason):
+    (tmp_path / "calib.txt").write_text(text)
+    with pytest.raises(BagError, match=reason):
+        stereo_calibration(tmp_path / "calib.txt")
+
+
+def test_bag_of_stereo_pairs(data_dir, tmp_path):
+    """Five pairs of the sequence's first nine frames; each cloud lies where the lidar of the same moment saw something."""
+    source = data_dir / "kitti_raw" / "07"
+    assert convert_kitti(data_dir / "kitti" / "07", tmp_path / "bag", source) == 5
+    records = list(BagReader(tmp_path / "bag").records())
+    stamps = [r.stamp_s for r in records if isinstance(r, OdometryRecord)]
+    clouds = [r for r in records if isinstance(r, CloudRecord)]
+    assert len(stamps) == 1101
+    assert [c.stamp_s for c in clouds] == stamps[:9:2]
+    points = decode(clouds[0].message).points
+    lidar = np.fromfile(source / "velodyne" / "000000.bin", np.float32).reshape(-1, 4)[:, :3]
+    near = points[points[:, 0] < 15.0]
+    assert len(near) > 5000
+    distance = cKDTree(lidar).query(near[::10])[0]
+    assert np.median(distance) < 0.25
+
+
+def test_pairs_of_another_or_no_sequence(source, tmp_path):
+    pairs = tmp_path / "pairs"
+    (pairs / "image_2").mkdir(parents=True)
+    row = "700 0 600 {} 0 700 180 0 0 0 1 0"
+    (pairs / "calib.txt").write_text(f"P2: {row.format(0)}\nP3: {row.format(-350)}\n")
+    with pytest.raises(BagError, match="no numbered"):
+        convert_kitti(source, tmp_path / "bag", pairs)
+    (pairs / "image_2" / "000007.png").write_bytes(b"")
+    with pytest.raises(BagError, match="frame 7"):
+        convert_kitti(source, tmp_path / "bag", pairs)
+    (pairs / "image_2" / "000007.png").rename(pairs / "image_2" / "000001.png")
+    with pytest.raises(BagError, match="is no picture"):
+        convert_kitti(source, tmp_path / "bag", pairs)
+    assert not (tmp_path / "bag").exists()
 
 
 def test_real_odometry_agrees_with_truth(data_dir):

@@ -1,4 +1,4 @@
-"""KITTI odometry with building-labelled ranges to a bag: a real lidar's building points, a real odometry, GPS/IMU truth."""
+"""KITTI odometry to a bag: a real lidar's building points, or clouds of stereo pairs, a real odometry, GPS/IMU truth."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from urban_map_loc.bags.kitti_calibration import square, text_of, velodyne_calibration
+from urban_map_loc.bags.kitti_stereo import KittiPairs
 from urban_map_loc.bags.writer import BagWriter
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import Pose2
@@ -16,46 +18,48 @@ from urban_map_loc.geometry.trajectory import Trajectory
 BUILDING_LABEL = 50  # SemanticKITTI
 POINT_HEIGHT_M = 1.0  # the ranges are horizontal: any height above the ground will do
 STAMP_OFFSET_S = 1.0  # KITTI's times begin at 0, which ROS takes for an unset stamp
-# T_cam0_velo (3x4) of the recording car on 2011-09-30, sequences 04 to 10; used where calib.txt has no line `Tr:`.
-T_CAM_VELO = np.array(
-    [
-        [-0.001857739, -0.999965951, -0.008039975, -0.004784030],
-        [-0.006481466, 0.008051860, -0.999946608, -0.073374295],
-        [0.999977310, -0.001805529, -0.006496204, -0.333996806],
-    ]
-)
 
 
-def convert_kitti(source: Path, out: Path) -> int:
-    """Write a bag of the folder's frames: labelled clouds, odometry and truth, all of the velodyne (= `base_link`).
+def convert_kitti(source: Path, out: Path, stereo: Path | None = None) -> int:
+    """Write a bag of the folder's frames: clouds, odometry and truth, all of the velodyne (= `base_link`).
 
     Args:
         source: folder with building_range.npz, truth.csv, odometry_cam0.txt, times.txt and calib.txt.
         out: bag to write.
+        stereo: folder with image_2, image_3 and calib.txt of the same sequence: clouds of these pairs in place of the labelled ranges.
 
     Returns:
         The number of clouds.
 
     Raises:
         BagError: a file is missing, damaged or of another length than the others.
+        CloudError: a stereo pair shows nothing.
         OutputError: `out` cannot be written.
     """
-    ranges = _ranges(source / "building_range.npz")
     times = _numbers(source / "times.txt", 1)[:, 0] + STAMP_OFFSET_S
     odometry = kitti_odometry(source)
     truth = Trajectory.read_csv(source / "truth.csv")
-    if not len(ranges) == len(times) == len(odometry) == len(truth):
-        raise BagError(
-            f"{source}: {len(ranges)} ranges, {len(times)} times, {len(odometry)} odometry and {len(truth)} truth rows differ; "
-            "copy it again"
-        )
+    pairs = None if stereo is None else KittiPairs(stereo)
+    ranges = None if stereo is not None else _ranges(source / "building_range.npz")
+    if not len(times) == len(odometry) == len(truth) == (len(times) if ranges is None else len(ranges)):
+        counted = "" if ranges is None else f"{len(ranges)} ranges, "
+        raise BagError(f"{source}: {counted}{len(times)} times, {len(odometry)} odometry and {len(truth)} truth rows differ; copy it again")
+    if pairs is not None and max(pairs.files) >= len(times):
+        raise BagError(f"{pairs.source} has a frame {max(pairs.files)}, {source} ends at {len(times) - 1}; give one sequence's folders")
+    clouds = 0
     with BagWriter(out) as bag:
-        for time_s, frame, pose in zip(times, ranges, odometry, strict=True):
+        for frame, (time_s, pose) in enumerate(zip(times.tolist(), odometry, strict=True)):
             bag.write_odometry(time_s, Pose2.from_array(pose))
-            points = sector_points(frame)
-            bag.write_cloud(time_s, points, label=np.full(len(points), BUILDING_LABEL))
+            if ranges is not None:
+                points = sector_points(ranges[frame])
+                bag.write_cloud(time_s, points, label=np.full(len(points), BUILDING_LABEL))
+            elif pairs is not None and frame in pairs.files:
+                bag.write_cloud(time_s, pairs.cloud(frame, time_s).points)
+            else:
+                continue
+            clouds += 1
         bag.write_truth(Trajectory(times, truth.lat_deg, truth.lon_deg, truth.yaw_enu_rad))
-    return len(times)
+    return clouds
 
 
 def sector_points(ranges_m: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -73,38 +77,15 @@ def kitti_odometry(source: Path) -> NDArray[np.float64]:
         BagError: odometry_cam0.txt or calib.txt is missing or damaged.
     """
     T_cam0_cam = _numbers(source / "odometry_cam0.txt", 12).reshape(-1, 3, 4)
-    T_cam_velo = _square(_velodyne_calibration(source / "calib.txt"))
-    T_velo0_velo = np.linalg.inv(T_cam_velo) @ np.stack([_square(T) for T in T_cam0_cam]) @ T_cam_velo
+    T_cam_velo = square(velodyne_calibration(source / "calib.txt"))
+    T_velo0_velo = np.linalg.inv(T_cam_velo) @ np.stack([square(T) for T in T_cam0_cam]) @ T_cam_velo
     yaw = np.arctan2(T_velo0_velo[:, 1, 0], T_velo0_velo[:, 0, 0])
     return np.column_stack([T_velo0_velo[:, :2, 3], yaw])
 
 
-def _square(T: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.vstack([T, [0.0, 0.0, 0.0, 1.0]])
-
-
-def _velodyne_calibration(path: Path) -> NDArray[np.float64]:
-    """T_cam0_velo (3, 4) of the line `Tr:`, else the recording car's."""
-    for line in _text(path).splitlines():
-        name, _, values = line.partition(":")
-        if name in ("Tr", "Tr_velo_to_cam"):
-            try:
-                return np.array(values.split(), dtype=np.float64).reshape(3, 4)
-            except ValueError as error:
-                raise BagError(f"{path}: {name} is no 3x4 matrix ({error}); copy the file again") from error
-    return T_CAM_VELO
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BagError(f"{path} is missing or unreadable ({error.__class__.__name__}); give a folder laid out as KITTI odometry") from error
-
-
 def _numbers(path: Path, columns: int) -> NDArray[np.float64]:
     try:
-        table = np.array([line.split() for line in _text(path).splitlines() if line.strip()], dtype=np.float64)
+        table = np.array([line.split() for line in text_of(path).splitlines() if line.strip()], dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != columns or not np.isfinite(table).all():
             raise ValueError(f"shape {table.shape}")
     except ValueError as error:

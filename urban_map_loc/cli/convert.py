@@ -13,10 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     datasets = parser.add_subparsers(dest="dataset", required=True, metavar="DATASET")
     kitti = datasets.add_parser(
         "kitti",
-        help="KITTI odometry with building-labelled ranges",
+        help="KITTI odometry with building-labelled ranges or stereo pairs",
         description="Folder with building_range.npz, truth.csv, odometry_cam0.txt, times.txt and calib.txt to a bag.",
     )
     kitti.add_argument("source", type=Path, metavar="SOURCE", help="folder of one sequence")
+    kitti.add_argument(
+        "--stereo", type=Path, metavar="FOLDER", help="image_2, image_3 and calib.txt: clouds of these pairs instead of the ranges"
+    )
     kitti.add_argument("--out", type=Path, required=True, metavar="BAG", help="bag folder to write")
 
 
@@ -25,6 +28,7 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         BagError: the source lacks a file or one is damaged.
+        CloudError: a stereo pair shows nothing.
         OutputError: the bag cannot be written.
     """
     from rich.console import Console
@@ -32,5 +36,5 @@ def run(args: argparse.Namespace) -> None:
     from urban_map_loc.bags.kitti import convert_kitti
 
     with Console(stderr=True).status(f"converting {args.source}"):
-        clouds = convert_kitti(args.source, args.out)
+        clouds = convert_kitti(args.source, args.out, args.stereo)
     print(f"{args.out}: {clouds} clouds with odometry and truth")
