@@ -32,6 +32,14 @@ def seed(text: str) -> int:
     return value
 
 
+def at_least_one(text: str) -> int:
+    """A whole number, 1 or above."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return value
+
+
 def assignment(text: str) -> tuple[str, Any]:
     """A setting's dotted name and value, `sampler.tuple_length=3`; which names and values there are is found out later."""
     name, equals, value = text.partition("=")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from urban_map_loc.geometry.pose2 import FloatArray
 
@@ -24,6 +25,11 @@ class Hypotheses:
     log_probability: FloatArray
     region: FloatArray
     covariance: FloatArray
+
+    @classmethod
+    def from_tensors(cls, *fields: Tensor) -> Hypotheses:
+        """From the fields in their order, wherever they are."""
+        return cls(*(tensor.cpu().double().numpy() for tensor in fields))
 
     def best(self, count: int) -> Hypotheses:
         """The `count` most probable."""
