@@ -10,11 +10,12 @@ import numpy as np
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.cloud.cloud import Cloud
-from urban_map_loc.config import MapNetConfig, RasterConfig, TileConfig, TrainConfig
+from urban_map_loc.config import RasterConfig, TileConfig, TrainConfig
 from urban_map_loc.geometry.pose2 import Pose2
-from urban_map_loc.mapnet.cells import drivable_cells
+from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.mapnet.references import reference_poses
 from urban_map_loc.tile.from_map import MapRenderer
 
 BUILDING, ROAD = 50, 40
@@ -24,8 +25,9 @@ T_ODOM_MAP = Pose2(300.0, -80.0, 2.0)
 
 def untrained(area: AreaMap) -> Checkpoint:
     """A model that knows nothing: with an area of fewer cells than are checked, verification does the work."""
-    config = TrainConfig(network=MapNetConfig(feature_size=16, gate_size=8))
-    network = MapNet(config.network, config.tile, drivable_cells(area, config.network)).eval()
+    config = TrainConfig()
+    cells = PositionCells(drivable_cells(area, config.network), config.network.cell_size_m)
+    network = MapNet(config.network, config.tile, cells.centres, reference_poses(area, config.network, cells)).eval()
     return Checkpoint(network, config, area.datum, area.content_hash, {})
 
 

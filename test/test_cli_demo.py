@@ -22,7 +22,7 @@ from urban_map_loc.mapnet.network import MapNet
     [
         (TrainConfig(training=TrainingConfig(minutes=3.0)), "abc", True),
         (TrainConfig(training=TrainingConfig(minutes=4.0)), "abc", False),
-        (TrainConfig(training=TrainingConfig(minutes=3.0), network=MapNetConfig(heading_bins=4)), "abc", False),
+        (TrainConfig(training=TrainingConfig(minutes=3.0), network=MapNetConfig(headings=8)), "abc", False),
         (TrainConfig(training=TrainingConfig(minutes=3.0)), "xyz", False),
     ],
 )

@@ -36,10 +36,16 @@ CELLS = np.array([[8.0, 8.0], [24.0, 8.0], [8.0, -8.0], [-40.0, 56.0]])
 def checkpoint(channels: str = TileConfig().channels, **settings: object) -> Checkpoint:
     """A tiny untrained model of `one_block`."""
     torch.manual_seed(0)
-    network = MapNetConfig(feature_size=32, gate_size=16, **settings)  # type: ignore[arg-type]
+    network = MapNetConfig(feature_size=32, **settings)  # type: ignore[arg-type]
     config = TrainConfig(network=network, tile=TileConfig(channels=channels))
     area = one_block()
-    return Checkpoint(MapNet(network, config.tile, CELLS).eval(), config, area.datum, area.content_hash, {"steps": 1})
+    return Checkpoint(
+        MapNet(network, config.tile, CELLS, np.column_stack([CELLS, np.zeros(len(CELLS))])).eval(),
+        config,
+        area.datum,
+        area.content_hash,
+        {"steps": 1},
+    )
 
 
 def rewrite(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from urban_map_loc.config import CriterionConfig, MapNetConfig, TileConfig, TrainConfig, TrainingConfig
+from urban_map_loc.config import CriterionConfig, MapNetConfig, TileConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.mapnet import se2
-from urban_map_loc.mapnet.criterion import CellsCriterion, RegressionCriterion, Scales, criterion_for, pose_mixture
+from urban_map_loc.mapnet.batch import Batch
+from urban_map_loc.mapnet.cells_head import CellsHead
+from urban_map_loc.mapnet.criterion import CellsCriterion, RegressionCriterion, Scales, criterion_for
 from urban_map_loc.mapnet.drive_evidence import drive_evidence, log_laplace
-from urban_map_loc.mapnet.heads import CellsHead, RegressionHead
 from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.mapnet.regression_head import RegressionHead
 
 CELLS = np.array([[8.0, 8.0], [24.0, 8.0], [8.0, -8.0], [-40.0, 56.0]])
 PLAIN = CriterionConfig(weights="fixed", beta=1.0)
@@ -32,7 +34,19 @@ def regression_head(**settings: object) -> RegressionHead:
 
 def cells_head() -> CellsHead:
     torch.manual_seed(0)
-    return CellsHead(MapNetConfig(feature_size=32, gate_size=16), CELLS)
+    return CellsHead(MapNetConfig(), CELLS, np.column_stack([CELLS, np.zeros(len(CELLS))]))
+
+
+def batch(poses: Tensor, tuple_length: int = 1, reference_poses: Tensor | None = None) -> Batch:
+    """Poses without pictures: the criterion is given features."""
+    nothing = torch.zeros(0)
+    return Batch(nothing, poses, nothing, nothing, poses if reference_poses is None else reference_poses, tuple_length)
+
+
+def views(count: int) -> Tensor:
+    """Random views, all different."""
+    torch.manual_seed(0)
+    return torch.nn.functional.normalize(torch.randn(count, 256), dim=1).unflatten(1, (16, 16))
 
 
 def tensor(*rows: Pose2) -> Tensor:
@@ -92,7 +106,7 @@ def test_regression_loses_nothing_at_the_truth_and_its_relative_term_nothing_in_
 ) -> None:
     criterion, head = RegressionCriterion(PLAIN), Answers()
     truth = tensor(*(Pose2(*pose) for pose in drive)).float()
-    assert number(criterion(head, truth, truth, None, 3)) == pytest.approx(0.0, abs=1e-3)
+    assert number(criterion(head, truth, batch(truth, 3))) == pytest.approx(0.0, abs=1e-3)
     moved = se2.compose(torch.tensor([frame]), truth)
     assert number(criterion.relative(head, truth, moved, 3)) == pytest.approx(0.0, abs=1e-3)
 
@@ -102,10 +116,10 @@ def test_the_relative_term_of_regression_by_hand() -> None:
     drive = tensor(Pose2(0, 0, 0), Pose2(8, 0, 0))
     answers = tensor(Pose2(3, 4, pi / 2), Pose2(3, 10, pi / 2 + 0.1))  # 6 m and 0.1 rad on, where 8 m and none were driven
     assert number(criterion.relative(head, answers, drive, 2)) == pytest.approx(2.0 / 10.0 + 0.1, rel=1e-6)
-    absolute = number(criterion(head, answers, drive, None, 1))
-    assert number(criterion(head, answers, drive, None, 2)) == pytest.approx(absolute + 0.3, rel=1e-6)
+    absolute = number(criterion(head, answers, batch(drive)))
+    assert number(criterion(head, answers, batch(drive, 2))) == pytest.approx(absolute + 0.3, rel=1e-6)
     without = RegressionCriterion(replace(PLAIN, relative_weight=0.0))
-    assert number(without(head, answers, drive, None, 2)) == pytest.approx(absolute, rel=1e-6)
+    assert number(without(head, answers, batch(drive, 2))) == pytest.approx(absolute, rel=1e-6)
 
 
 def test_tuples_do_not_mix() -> None:
@@ -145,26 +159,39 @@ def test_positions_are_normalised_by_the_area_and_the_model_keeps_by_what() -> N
 
 
 def test_posenet_is_a_configuration() -> None:
-    config = TrainConfig(network=MapNetConfig(head="regression"), criterion=CriterionConfig(weights="fixed", beta=2.0))
-    net = MapNet(config.network, TileConfig(), CELLS)
+    config, network = CriterionConfig(weights="fixed", beta=2.0), MapNetConfig(head="regression")
+    net = MapNet(network, TileConfig(), CELLS)
     criterion = criterion_for(net, config)
     assert isinstance(criterion, RegressionCriterion)
     assert not any(p.requires_grad for p in criterion.parameters())
-    feature, truth = torch.rand(4, config.network.feature_size), torch.rand(4, 3)
+    feature, truth = torch.rand(4, network.feature_size), torch.rand(4, 3)
     translation, rotation = net.head(feature)  # type: ignore[operator]
     expected = (translation - net.head.normalised(truth[:, :2])).abs().sum(1) + 2.0 * net.head.rotation_error(rotation, truth[:, 2])  # type: ignore
-    assert number(criterion(net.head, feature, truth, None)) == pytest.approx(number(expected.mean()) - log(2.0), rel=1e-4)
+    assert number(criterion(net.head, feature, batch(truth))) == pytest.approx(number(expected.mean()) - log(2.0), rel=1e-4)
 
 
-def test_the_cells_criterion_of_an_uninformed_head_is_the_entropy() -> None:
-    head = cells_head()
-    for parameter in head.parameters():
-        torch.nn.init.zeros_(parameter)
-    criterion = CellsCriterion(TrainConfig(training=TrainingConfig(label_smoothing=0.0, offset_weight=1.0)))
-    pose = torch.tensor([[8.0 + 4.0, 8.0 - 8.0, 0.0]])  # a quarter and a half of a cell from its centre
-    with torch.inference_mode():
-        loss = criterion(head, torch.ones(1, 32), pose, torch.tensor([0]))
-    assert float(loss) == pytest.approx(log(len(CELLS)) + log(head.bins) + 0.25 + 0.5, abs=1e-4)
+def test_the_cells_criterion_of_an_uninformed_network_is_the_entropy() -> None:
+    head, same = cells_head(), torch.full((2 * 3, 16, 16), 1.0 / 16.0)  # views that do not differ
+    loss = CellsCriterion(CriterionConfig())(head, same, batch(torch.rand(3, 3)))
+    assert number(loss) == pytest.approx(log(3 * head.headings), abs=1e-4)
+
+
+def test_the_cells_criterion_is_least_where_each_view_is_its_references_turned() -> None:
+    head, criterion, references = cells_head(), CellsCriterion(CriterionConfig()), views(4)
+    step = 2 * pi / head.headings
+    facing = torch.tensor([[0.0, 0.0, 1.0], [5.0, 0.0, -2.0], [0.0, 9.0, 3.0], [7.0, 7.0, 0.0]])
+    turns = torch.tensor([0, 3, 9, 15])
+    seen = torch.stack([torch.roll(view, -int(k), dims=1) for view, k in zip(references, turns, strict=True)])
+    poses = facing.clone()
+    poses[:, 2] = se2.wrap(facing[:, 2] + turns * step)
+    right = number(criterion(head, torch.cat([seen, references]), batch(poses, reference_poses=facing)))
+    assert criterion.recall == 1.0
+    assert right < 0.01
+    wrong = number(criterion(head, torch.cat([seen, references]), batch(facing, reference_poses=facing)))
+    assert wrong > 1.0
+    # A heading half way between two bins counts for both.
+    half = poses + torch.tensor([0.0, 0.0, step / 2])
+    assert right < number(criterion(head, torch.cat([seen, references]), batch(half, reference_poses=facing))) < wrong
 
 
 @pytest.mark.parametrize("log_scales", [(0.0, -3.0), (1.5, -0.5)])
@@ -249,30 +276,17 @@ def test_a_drive_that_agrees_with_nothing_teaches_little() -> None:
     assert float(found.grad.abs().max()) < 1e-6
 
 
-def test_a_mixture_ranks_cells_and_headings_together() -> None:
-    head, feature = cells_head(), torch.rand(3, 32)
-    answers, log_probability = pose_mixture(head, feature, 500)
-    assert answers.shape == (3, len(CELLS) * head.bins, 3)
-    np.testing.assert_allclose(log_probability.exp().sum(dim=1).detach(), 1.0, atol=1e-5)
-    assert (log_probability.diff(dim=1) <= 0).all()
-    first, _ = pose_mixture(head, feature, 3)
-    torch.testing.assert_close(first, answers[:, :3])
-    best = head.hypotheses(feature[:1], 1)
-    single, _ = pose_mixture(head, feature[:1], 1)
-    np.testing.assert_allclose(single[0, 0].detach().numpy()[:2], best.poses[0, :2], atol=1e-4)
-
-
 @pytest.mark.parametrize("head_kind", ["cells", "regression"])
-def test_the_relative_term_reaches_every_part_of_the_head_and_its_scales(head_kind: str) -> None:
+def test_the_relative_term_reaches_every_tile_and_its_scales(head_kind: str) -> None:
     torch.manual_seed(0)
-    config = TrainConfig(network=MapNetConfig(head=head_kind, feature_size=32, gate_size=16))
-    net = MapNet(config.network, TileConfig(), CELLS)
-    criterion = criterion_for(net, config)
-    drive = torch.tensor([[0.0, 0.0, 0.0], [8.0, 0.0, 0.1], [16.0, 1.0, 0.2]])
-    feature = torch.rand(6, 32, requires_grad=True)
-    loss = criterion.relative(net.head, feature, torch.cat([drive, drive]), 3)  # type: ignore[arg-type]
+    net = MapNet(MapNetConfig(head=head_kind, feature_size=32), TileConfig(), CELLS)
+    criterion = criterion_for(net, CriterionConfig())
+    drive = torch.tensor([[0.0, 0.0, 0.0], [8.0, 0.0, 0.1], [16.0, 1.0, 0.2]]).repeat(2, 1)
+    feature = (torch.rand(6, 32) if head_kind == "regression" else views(12)).requires_grad_()
+    plain = criterion(net.head, feature, batch(drive))  # type: ignore[arg-type]
+    loss = criterion(net.head, feature, batch(drive, 3)) - plain  # type: ignore[arg-type]
     loss.backward()
     assert torch.isfinite(loss)
     assert feature.grad is not None
-    assert (feature.grad.abs().sum(dim=1) > 0).all()
+    assert (feature.grad[:6].flatten(1).abs().sum(dim=1) > 0).all()
     assert criterion.relative_scales.log_scales.grad is not None

@@ -23,7 +23,7 @@ from urban_map_loc.training.sampler import RoadSampler
 from urban_map_loc.training.trainer import Trainer, resume_path, train
 
 TRAINING = TrainingConfig(minutes=0.0, steps=6, batch_size=8, validation_tiles=16, warmup_steps=2)
-CONFIG = TrainConfig(training=TRAINING, network=MapNetConfig(feature_size=32, gate_size=16))
+CONFIG = TrainConfig(training=TRAINING, network=MapNetConfig(feature_size=32))
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -40,7 +40,7 @@ def test_same_seed_same_model_and_another_seed_another(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(area, replace(CONFIG, seed=seed), tmp_path / name, device="cpu")
     assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
-    assert not torch.equal(weights(tmp_path / "a")["head.logits.weight"], weights(tmp_path / "c")["head.logits.weight"])
+    assert not torch.equal(weights(tmp_path / "a")["neck.describe.weight"], weights(tmp_path / "c")["neck.describe.weight"])
 
 
 class KilledError(Exception):
@@ -78,7 +78,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("head", ["cells", "regression"])
 def test_a_few_steps_lower_the_loss(head: str) -> None:
-    training = replace(TRAINING, steps=40, batch_size=32, label_smoothing=0.0)
+    training = replace(TRAINING, steps=40, batch_size=32)
     config = replace(CONFIG, training=training, network=replace(CONFIG.network, head=head))
     trainer = Trainer(crossing(), config, torch.device("cpu"))
     losses = [trainer.step() for _ in range(40)]
@@ -88,7 +88,7 @@ def test_a_few_steps_lower_the_loss(head: str) -> None:
 def test_a_loss_that_is_not_finite_stops_with_the_cause() -> None:
     trainer = Trainer(crossing(), CONFIG, torch.device("cpu"))
     with torch.no_grad():
-        trainer.network.head.logits.weight.fill_(float("nan"))  # type: ignore[union-attr]
+        trainer.network.neck.describe.weight.fill_(float("nan"))  # type: ignore[union-attr]
     with pytest.raises(ModelError, match="nan at step 0; lower the learning rate"):
         trainer.step()
 
@@ -141,6 +141,6 @@ def test_the_channels_option_trains_on_roads_too(tmp_path: Path) -> None:
     assert run(["train", str(tmp_path / "a.gpkg"), "--out", str(tmp_path / "m.safetensors"), *options, *small]) == 0
     model = load_checkpoint(tmp_path / "m.safetensors")
     assert model.config.tile.channels == BUILDINGS_AND_ROADS
-    assert model.network.state_dict()["trunk.1.0.weight"].shape[1] == 32
+    assert model.network.state_dict()["trunk.convolutions.0.0.weight"].shape[1] == 64
     with pytest.raises(ModelError, match="building points only"):
         Localizer.load(tmp_path / "a.gpkg", tmp_path / "m.safetensors", LocalizerConfig())

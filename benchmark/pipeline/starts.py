@@ -183,7 +183,7 @@ def with_network(area: AreaMap, model: Checkpoint, config: LocalizerConfig, kept
 
 def with_every_cell(area: AreaMap, config: LocalizerConfig, kept: Path) -> Localizer:
     """A localizer that looks at every place of the map at every search: no network can make it luckier."""
-    train = TrainConfig(network=MapNetConfig(feature_size=16, gate_size=8))
+    train = TrainConfig()
     network = MapNet(train.network, train.tile, drivable_cells(area, train.network)).eval()
     localizer = Localizer(area, Checkpoint(network, train, area.datum, area.content_hash, {}), config)
     every = Verifier(area, localizer.raster, replace(config.verification, cells=100_000))

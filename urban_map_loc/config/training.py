@@ -47,9 +47,17 @@ class MapNetConfig(Section):
     )
     cell_size_m: float = setting(16.0, "side of a position cell", unit="m", low=2.0, high=200.0)
     cell_road_reach_m: float = setting(8.0, "cells further than this from every road are left out: cars stay on roads", unit="m", low=0.0)
-    heading_bins: int = setting(16, "headings per turn for which a cell has a probability of its own", low=1, high=72)
-    feature_size: int = setting(512, "length of the feature between trunk and head", low=16, high=4096)
-    gate_size: int = setting(128, "length of a cell's embedding, from which offset and heading inside it are read", low=4, high=1024)
+    headings: int = setting(
+        16,
+        "headings in which the small trunk compares a view with the map's; it looks in eight times as many directions",
+        low=4,
+        high=64,
+    )
+    rings: int = setting(32, "rings of range in which it looks: 1.5 m wide where a tile reaches 48 m", low=4, high=128)
+    view_size: int = setting(256, "numbers that describe a view, over all headings; 512 did no better", low=16, high=4096)
+    reference_spacing_m: float = setting(2.0, "the map's own views are taken this far apart along roads", unit="m", low=0.5, high=50.0)
+    reference_lateral_m: float = setting(1.5, "and this far left and right of a road's centre line", unit="m", low=0.0, high=10.0)
+    feature_size: int = setting(512, "length of the feature from which a regression head reads the pose", low=16, high=4096)
     rotation: str = setting(
         "yaw",
         "rotation from a regression head; yaw: its cosine and sine, which have no jump; log_quaternion: half the yaw, as in MapNet's "
@@ -57,7 +65,12 @@ class MapNetConfig(Section):
         choices=("yaw", "log_quaternion"),
     )
     regression_reach_m: float = setting(24.0, "how far from a regressed position to look when it is checked", unit="m", low=1.0)
-    dropout: float = setting(0.0, "dropout of the feature while training", low=0.0, high=0.9)
+    dropout: float = setting(0.0, "dropout of the regression head's feature while training", low=0.0, high=0.9)
+
+    @property
+    def headings_in_view(self) -> int:
+        """Directions of a view `(D, headings_in_view)`: 1 where the trunk does not know what turning looks like."""
+        return self.headings if self.preset == "small" else 1
 
 
 @dataclass(frozen=True)
@@ -66,12 +79,13 @@ class TrainingConfig(Section):
 
     minutes: float = setting(10.0, "time budget; 0 when steps are given", unit="min", low=0.0)
     steps: int = setting(0, "number of optimizer steps; 0 when minutes are given", low=0)
-    batch_size: int = setting(128, "tiles per step", low=2, high=4096)
+    batch_size: int = setting(192, "tiles per step, each among as many views of the map", low=2, high=4096)
     learning_rate: float = setting(2e-3, "peak of the cosine schedule (AdamW)", low=1e-6, high=1.0)
     weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", low=0.0, high=1.0)
     warmup_steps: int = setting(100, "steps over which the learning rate rises", low=0)
-    label_smoothing: float = setting(0.02, "probability given to the other cells", low=0.0, high=0.5)
-    offset_weight: float = setting(2.0, "weight of the L1 terms of the true cell's offset and heading", low=0.0)
+    reference_jitter_m: float = setting(
+        1.5, "the map's view that a tile is compared with is taken this far from it, 1 sigma: references lie 2 m apart", unit="m", low=0.0
+    )
     gradient_clip: float = setting(5.0, "largest gradient norm", low=0.0)
     validation_tiles: int = setting(1024, "tiles at poses never trained on", low=16)
     checkpoint_seconds: float = setting(60.0, "a killed training loses at most this much", unit="s", low=1.0)

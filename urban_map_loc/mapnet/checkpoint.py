@@ -22,13 +22,15 @@ from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.geometry.geodesy import GeoPoint
-from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
 from urban_map_loc.output import final_file
 from urban_map_loc.settings import from_dict, to_dict
 
 # 2: sums, package version, calibration.
 FORMAT_VERSION = 2
 FORMAT = "urban_map_loc MapNet"
+# Most of a model file: what the network makes of the map, kept in half precision.
+REFERENCES = "head.references"
 TENSORS_SUM, METADATA_SUM = "tensors_sha256", "metadata_sha256"
 
 
@@ -95,6 +97,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         OutputError: the file cannot be written there.
     """
     tensors = {name: tensor.contiguous().cpu() for name, tensor in checkpoint.network.state_dict().items()}
+    if REFERENCES in tensors:
+        tensors[REFERENCES] = tensors[REFERENCES].half()  # as `fill_references` rounded them
     metadata = checkpoint.metadata() | {TENSORS_SUM: sum_of_tensors(tensors)}
     metadata[METADATA_SUM] = sum_of_metadata(metadata)
     with final_file(path) as partial:
@@ -127,7 +131,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         config = from_dict(TrainConfig, json.loads(metadata["config"]))
         cells = tensors["head.cells"].double().numpy()
-        network = MapNet(config.network, config.tile, cells)
+        reference_poses = tensors["head.reference_poses"].double().numpy() if REFERENCES in tensors else NO_REFERENCES
+        network = MapNet(config.network, config.tile, cells, reference_poses)
         network.load_state_dict(tensors)
         datum = GeoPoint(*json.loads(metadata["datum"]))
         area_hash, summary = metadata["area_hash"], json.loads(metadata["summary"])

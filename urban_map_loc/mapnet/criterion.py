@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.distributed.nn.functional
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from urban_map_loc.config import CriterionConfig, TrainConfig
+from urban_map_loc.config import CriterionConfig
+from urban_map_loc.mapnet.batch import Batch
+from urban_map_loc.mapnet.cells_head import CellsHead
 from urban_map_loc.mapnet.drive_evidence import drive_evidence
-from urban_map_loc.mapnet.heads import CellsHead, RegressionHead
 from urban_map_loc.mapnet.network import MapNet
-from urban_map_loc.mapnet.se2 import relative
+from urban_map_loc.mapnet.regression_head import RegressionHead
+from urban_map_loc.mapnet.se2 import relative, wrap
 
 
 class Scales(nn.Module):
@@ -43,8 +45,9 @@ class RegressionCriterion(nn.Module):
         self.relative_weight = config.relative_weight
         self.absolute_scales, self.relative_scales = Scales(config), Scales(config)
 
-    def forward(self, head: RegressionHead, feature: Tensor, poses: Tensor, cells: Tensor, tuple_length: int = 1) -> Tensor:
-        """Mean loss of features `(N, F)` at poses `(N, 3)` [m, rad]; cells are not used."""
+    def forward(self, head: RegressionHead, feature: Tensor, batch: Batch) -> Tensor:
+        """Mean loss of features `(N, F)` of the batch's tiles."""
+        poses, tuple_length = batch.poses, batch.tuple_length
         translation, rotation = head(feature)
         position_error = (translation - head.normalised(poses[:, :2])).abs().sum(dim=1)
         loss: Tensor = self.absolute_scales(position_error, head.rotation_error(rotation, poses[:, 2]))
@@ -65,52 +68,59 @@ class RegressionCriterion(nn.Module):
 
 
 class CellsCriterion(nn.Module):
-    """Cross-entropy of the true cell and heading bin and L1 of the offsets inside, in cells and bins; evidence of the drive."""
+    """Which of the batch's references does each tile show, and in which heading; evidence of the drive.
 
-    def __init__(self, config: TrainConfig) -> None:
+    Cross-entropy over all of them (InfoNCE, van den Oord et al. 2018). A heading between two bins counts for both, by nearness.
+    """
+
+    def __init__(self, config: CriterionConfig) -> None:
         super().__init__()
-        self.config, self.training_config = config.criterion, config.training
-        self.relative_scales = Scales(config.criterion)
+        self.config = config
+        self.relative_scales = Scales(config)
+        self.recall = 0.0  # share of the last batch's tiles that recognised their own reference
 
-    def forward(self, head: CellsHead, feature: Tensor, poses: Tensor, cells: Tensor, tuple_length: int = 1) -> Tensor:
-        """Mean loss of features `(N, F)` at poses `(N, 3)` [m, rad] in cells `(N,)`."""
-        smoothing = self.training_config.label_smoothing
-        offset, bin_logits, residual = head.conditional(feature, cells)
-        true_offset = (poses[:, :2] - head.cells[cells]) / head.size_m
-        heading_bin, true_residual = head.heading_bin(poses[:, 2])
-        error = (offset - true_offset).abs().sum(dim=1) + (residual.gather(1, heading_bin[:, None])[:, 0] - true_residual).abs()
-        loss: Tensor = (
-            cross_entropy(head.logits(feature), cells, label_smoothing=smoothing)
-            + cross_entropy(bin_logits, heading_bin, label_smoothing=smoothing)
-            + self.training_config.offset_weight * error.mean()
-        )
-        if tuple_length > 1:
-            loss = loss + self.config.relative_weight * self.relative(head, feature, poses, tuple_length)
+    def forward(self, head: CellsHead, feature: Tensor, batch: Batch) -> Tensor:
+        """Mean loss of views `(2 N, D, A)`: of the batch's N tiles, then of its N references."""
+        views, own_references = feature.split(len(batch.poses))
+        references, first = of_all_processes(own_references.flatten(1))
+        likeness = head.likeness(views, references)
+        log_probability = torch.log_softmax(likeness.flatten(1), dim=1)
+        headings = likeness.shape[2]
+        turn = wrap(batch.poses[:, 2] - batch.reference_poses[:, 2]) * (headings / (2.0 * math.pi))
+        below = torch.floor(turn)
+        share = turn - below
+        own = first + torch.arange(len(views), device=views.device)
+        at, above = (own * headings + (below.long() + k) % headings for k in (0, 1))
+        chosen = torch.stack([log_probability.gather(1, index[:, None])[:, 0] for index in (at, above)])
+        loss: Tensor = -((1.0 - share) * chosen[0] + share * chosen[1]).mean()
+        self.recall = float((log_probability.detach().argmax(dim=1) // headings == own).float().mean())
+        if batch.tuple_length > 1:
+            among = own_references.flatten(1), batch.reference_poses
+            loss = loss + self.config.relative_weight * self.relative(head, views, batch.poses, batch.tuple_length, among)
         return loss
 
-    def relative(self, head: CellsHead, feature: Tensor, drive: Tensor, tuple_length: int) -> Tensor:
-        """Minus the mean evidence of the tuples, a motion between two tiles; `drive (N, 3)` as for regression."""
-        poses, log_probability = (t.unflatten(0, (-1, tuple_length)) for t in pose_mixture(head, feature, self.config.hypotheses))
+    def relative(
+        self, head: CellsHead, views: Tensor, drive: Tensor, tuple_length: int, among: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        """Minus the mean evidence of the tuples, a motion between two tiles; `drive (N, 3)` as for regression.
+
+        `among`: references `(M, D A)` and their poses `(M, 3)` in place of the area's.
+        """
+        mixture = head.mixture(views, self.config.hypotheses, *(among or ()))
+        poses, log_probability = (t.unflatten(0, (-1, tuple_length)) for t in mixture)
         area_m2 = len(head.cells) * head.size_m**2
-        scales = self.relative_scales.log_scales
         driven = drive.unflatten(0, (-1, tuple_length))
-        evidence = drive_evidence(poses, log_probability, driven, scales, self.config.outliers, area_m2)
+        evidence = drive_evidence(poses, log_probability, driven, self.relative_scales.log_scales, self.config.outliers, area_m2)
         return -evidence.mean() / (tuple_length - 1)
 
 
-def pose_mixture(head: CellsHead, feature: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` most probable poses `(N, K, 3)` [m, rad] for features `(N, F)`, and log P(cell) P(heading bin | cell) `(N, K)`."""
-    tiles, considered = len(feature), min(count, len(head.cells))
-    best, cells = torch.log_softmax(head.logits(feature).float(), dim=1).topk(considered, dim=1)
-    answers, headings, bin_logits = head.poses(feature.repeat_interleave(considered, dim=0), cells.flatten())
-    joint = best[..., None] + torch.log_softmax(bin_logits, dim=1).view(tiles, considered, -1)
-    log_probability, chosen = joint.flatten(1).topk(min(count, joint[0].numel()), dim=1)
-    cell = (chosen // joint.shape[2])[..., None].expand(-1, -1, 2)
-    position = answers[:, :2].view(tiles, considered, 2).gather(1, cell)
-    yaw = headings.view(tiles, -1).gather(1, chosen)
-    return torch.cat([position, yaw[..., None]], dim=2), log_probability
+def of_all_processes(tensor: Tensor) -> tuple[Tensor, int]:
+    """The tensors `(N, ...)` of all processes that train together, with gradients, and where one's own begins."""
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return tensor, 0
+    return torch.cat(torch.distributed.nn.functional.all_gather(tensor)), torch.distributed.get_rank() * len(tensor)
 
 
-def criterion_for(network: MapNet, config: TrainConfig) -> CellsCriterion | RegressionCriterion:
+def criterion_for(network: MapNet, config: CriterionConfig) -> CellsCriterion | RegressionCriterion:
     """The criterion that belongs to the network's head."""
-    return CellsCriterion(config) if isinstance(network.head, CellsHead) else RegressionCriterion(config.criterion)
+    return CellsCriterion(config) if isinstance(network.head, CellsHead) else RegressionCriterion(config)

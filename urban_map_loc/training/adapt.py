@@ -20,6 +20,7 @@ from urban_map_loc.config import AdaptConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
+from urban_map_loc.mapnet.references import fill_references
 from urban_map_loc.training.batches import TileBatches
 from urban_map_loc.training.drive_tiles import DriveTiles
 from urban_map_loc.training.validation import validate
@@ -47,7 +48,7 @@ class Adapter:
         self.model, self.drive, self.config, self.device = model, drive, config, device
         self.batches = TileBatches(area, model.config, cache)
         self.network = model.network.to(device)
-        self.criterion: Any = criterion_for(self.network, model.config).to(device)  # takes its own kind of head
+        self.criterion: Any = criterion_for(self.network, model.config.criterion).to(device)  # takes its own kind of head
         self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=config.learning_rate, weight_decay=model.config.training.weight_decay)
         self.steps, self.seconds = 0, 0.0
@@ -69,14 +70,14 @@ class Adapter:
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * warmup * 0.5 * (1.0 + math.cos(math.pi * self.fraction))
         batch = self.batches.draw((config.seed, ADAPT_SEED, self.steps), config.map_tiles).to(self.device)
-        tiles, poses = batch.tiles, torch.zeros((0, 3), device=self.device)
+        tiles, poses = batch.images, torch.zeros((0, 3), device=self.device)
         if config.drive_tiles:
             seen, poses = self.drive.draw(config, np.random.default_rng((config.seed, ADAPT_SEED, self.steps)))
             tiles, poses = torch.cat([tiles, seen.to(self.device)]), poses.to(self.device)
         self.network.train()
         feature = self.network.feature(tiles)
-        head, known = self.network.head, len(batch)
-        absolute: Tensor = self.criterion(head, feature[:known], batch.poses, batch.cells, batch.tuple_length)
+        head, known = self.network.head, len(batch.images)
+        absolute: Tensor = self.criterion(head, feature[:known], batch)
         relative: Tensor = torch.zeros(())
         if config.drive_tiles:
             relative = self.criterion.relative(head, feature[known:], poses, config.tuple_length)
@@ -93,7 +94,7 @@ class Adapter:
 
     def checkpoint(self) -> Checkpoint:
         """The adapted network; the summary says what it was adapted with, and what it reaches on tiles from the map."""
-        self.network.eval()
+        fill_references(self.network, self.batches.renderer)
         count = self.model.config.training.validation_tiles
         batch = self.batches.draw((self.config.seed, ADAPT_SEED), count).to(self.device)
         adapted = {**asdict(self.config), "steps": self.steps, "minutes": round(self.seconds / 60.0, 2), "keyframes": len(self.drive)}

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.area.roads import RoadRaster
 from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import AreaError
+from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.mapnet.batch import Batch
 from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
 from urban_map_loc.tile.from_map import MapRenderer
 from urban_map_loc.training.sampler import RoadSampler
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Tiles with the poses they were seen from.
-
-    Attributes:
-        tiles: `(N, S, S)` or `(N, C, S, S)` uint8, as `MapRenderer.tiles` makes them.
-        poses: `(N, 3)` float32 east [m], north [m], yaw [rad] in `map`.
-        cells: `(N,)` int64, the position cell of each pose.
-        tuple_length: so many consecutive tiles are one stretch of a drive.
-    """
-
-    tiles: Tensor
-    poses: Tensor
-    cells: Tensor
-    tuple_length: int = 1
-
-    def __len__(self) -> int:
-        return len(self.poses)
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        tiles, poses, cells = (tensor.to(device, non_blocking=True) for tensor in (self.tiles, self.poses, self.cells))
-        return Batch(tiles, poses, cells, self.tuple_length)
 
 
 class TileBatches:
@@ -56,7 +31,8 @@ class TileBatches:
         centres = drivable_cells(area, config.network)
         if len(centres) == 0:
             raise AreaError("the area has no drivable road to train on; build it from an extract that contains roads")
-        self.effects = config.effects
+        self.effects, self.network = config.effects, config.network
+        self.reference_jitter_m = config.training.reference_jitter_m
         self.cells = PositionCells(centres, config.network.cell_size_m)
         self.sampler = RoadSampler(area, config.sampler, self.cells)
         roads = RoadRaster.from_area(area, config.raster, config.roads, cache) if config.tile.planes > 1 else None
@@ -68,5 +44,24 @@ class TileBatches:
         poses = self.sampler.draw(count, random)
         length = self.sampler.config.tuple_length
         tiles = self.renderer.tiles(poses, self.effects, int(random.integers(2**31)), stretch=length)
-        cells = self.cells.of(poses[:, :2])
-        return Batch(torch.from_numpy(tiles), torch.from_numpy(poses).float(), torch.from_numpy(cells), length)
+        reference_poses = self._reference_poses(poses, random)
+        references = self.renderer.tiles(reference_poses)
+        return Batch(
+            torch.from_numpy(tiles),
+            torch.from_numpy(poses).float(),
+            torch.from_numpy(self.cells.of(poses[:, :2])),
+            torch.from_numpy(references),
+            torch.from_numpy(reference_poses).float(),
+            length,
+        )
+
+    def _reference_poses(self, poses: FloatArray, random: np.random.Generator) -> FloatArray:
+        """As far from the poses as the area's references lie, and heading anywhere if views are compared in all headings."""
+        network = self.network
+        if network.head != "cells":
+            return np.zeros((0, 3))
+        near = poses.copy()
+        near[:, :2] += random.normal(0.0, self.reference_jitter_m, (len(poses), 2))
+        spread = self.sampler.config.heading_rad
+        near[:, 2] += random.uniform(-np.pi, np.pi, len(poses)) if network.headings_in_view > 1 else random.normal(0.0, spread, len(poses))
+        return near

@@ -18,7 +18,8 @@ from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.mapnet.checkpoint import Checkpoint, read_tensors, save_checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
-from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
+from urban_map_loc.mapnet.references import fill_references, reference_poses
 from urban_map_loc.output import final_file, require_writable
 from urban_map_loc.settings import to_dict
 from urban_map_loc.training.batches import TileBatches
@@ -40,8 +41,9 @@ class Trainer:
         self.area, self.config, self.device = area, config, device
         self.batches = TileBatches(area, config, cache)
         self.cells = self.batches.cells
-        self.network = MapNet(config.network, config.tile, self.cells.centres).to(device)
-        self.criterion = criterion_for(self.network, config).to(device)
+        references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
+        self.network = MapNet(config.network, config.tile, self.cells.centres, references).to(device)
+        self.criterion = criterion_for(self.network, config.criterion).to(device)
         self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=config.training.learning_rate, weight_decay=config.training.weight_decay, fused=True
@@ -70,7 +72,7 @@ class Trainer:
             group["lr"] = rate
         batch = self.batches.draw((self.config.seed, self.steps), training.batch_size).to(self.device)
         self.network.train()
-        loss: Tensor = self.criterion(self.network.head, self.network.feature(batch.tiles), batch.poses, batch.cells, batch.tuple_length)
+        loss: Tensor = self.criterion(self.network.head, self.network.feature(batch.images), batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip)
@@ -84,7 +86,7 @@ class Trainer:
 
     def checkpoint(self) -> Checkpoint:
         """The network with what it reaches on validation tiles."""
-        self.network.eval()
+        fill_references(self.network, self.batches.renderer)
         count = self.config.training.validation_tiles
         batch = self.batches.draw((self.config.seed, VALIDATION_SEED), count).to(self.device)
         summary: dict[str, Any] = {

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from urban_map_loc.geometry.pose2 import wrap_angle
-from urban_map_loc.mapnet.heads import CellsHead
+from urban_map_loc.mapnet.batch import Batch
+from urban_map_loc.mapnet.cells_head import CellsHead
 from urban_map_loc.mapnet.network import MapNet
-from urban_map_loc.training.batches import Batch
 
 
 @torch.inference_mode()
@@ -26,7 +26,7 @@ def validate(network: MapNet, batch: Batch) -> dict[str, float]:
         "heading_within_10_deg_of_those": float(np.mean(heading[error <= 10.0] <= 10.0)) if np.any(error <= 10.0) else 0.0,
     }
     if isinstance(network.head, CellsHead):
-        logits = network.head.logits(features)
+        logits = torch.cat([network.head.logits(chunk) for chunk in features.split(32)])
         rank = (logits > logits.gather(1, batch.cells[:, None])).sum(dim=1)
         figures |= {f"true_cell_in_best_{k}": float((rank < k).float().mean()) for k in (1, 5, 20)}
     return {name: round(value, 4) for name, value in figures.items()}

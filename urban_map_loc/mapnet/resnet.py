@@ -1,4 +1,4 @@
-"""Convolutional trunks: a tile `(N, C, S, S)` in, a feature `(N, F)` out."""
+"""ResNet34Trunk: the trunk of MapNet's paper."""
 
 from __future__ import annotations
 
@@ -10,25 +10,6 @@ def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) ->
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
-
-
-class SmallTrunk(nn.Sequential):
-    """For processors: most of the work happens at a quarter of the tile's resolution and below."""
-
-    def __init__(self, tile_px: int, channels: int, feature_size: int) -> None:
-        side = -(-tile_px // 16)
-        super().__init__(
-            nn.PixelUnshuffle(4),
-            _convolution(16 * channels, 48),
-            _convolution(48, 48),
-            _convolution(48, 96, stride=2),
-            _convolution(96, 96),
-            _convolution(96, 192, stride=2),
-            _convolution(192, 192),
-            nn.Flatten(),
-            nn.Linear(192 * side * side, feature_size),
-            nn.ReLU(inplace=True),
-        )
 
 
 class _BasicBlock(nn.Module):
@@ -47,14 +28,23 @@ class _BasicBlock(nn.Module):
 
 
 class ResNet34Trunk(nn.Sequential):
-    """ResNet-34 (He et al. 2016, table 1) with global average pooling, as MapNet (Brahmbhatt et al. 2018) uses it."""
+    """ResNet-34 (He et al. 2016, table 1) with global average pooling, as MapNet (Brahmbhatt et al. 2018) uses it.
 
-    def __init__(self, channels: int, feature_size: int) -> None:
+    Tiles `(N, C, S, S)` in, features `(N, 512, 1)` out: pooling leaves no direction.
+    """
+
+    features = 512
+
+    def __init__(self, channels: int) -> None:
         layers: list[nn.Module] = [_convolution(channels, 64, stride=2, kernel=7), nn.MaxPool2d(3, 2, 1)]
         inputs = 64
-        for outputs, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
+        for outputs, blocks in ((64, 3), (128, 4), (256, 6), (self.features, 3)):
             for block in range(blocks):
                 layers.append(_BasicBlock(inputs, outputs, 2 if block == 0 and outputs > 64 else 1))
                 inputs = outputs
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, feature_size), nn.ReLU(inplace=True)]
-        super().__init__(*layers)
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(2))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features of tiles of zeros and ones."""
+        features: Tensor = super().forward(image.to(dtype=next(self.parameters()).dtype, memory_format=torch.channels_last))
+        return features
