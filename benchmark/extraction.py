@@ -11,7 +11,7 @@ from pipeline import data_folder, percentiles
 
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.extraction import building_mask
-from urban_map_loc.cloud.scan import nearest_per_sector
+from urban_map_loc.cloud.rays import BUILDING, OTHER, along_rays
 from urban_map_loc.config import CloudConfig, TileConfig
 
 SEQUENCES = ("00", "07", "02")
@@ -24,7 +24,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     data = data_folder(options.parse_args().data) / "kitti_raw"
     cloud_config, tile = CloudConfig(kind="geometric"), TileConfig()
-    times: dict[str, list[float]] = {"extraction": [], "nearest per sector": []}
+    times: dict[str, list[float]] = {"extraction": [], "nearest along rays": []}
     print("| sequence | scans | points kept | precision | recall |\n|---|---|---|---|---|")
     for sequence in SEQUENCES:
         kept = right = there = 0
@@ -41,9 +41,9 @@ def main() -> None:
                 begin = time.perf_counter()
                 mask = building_mask(cloud, cloud_config, tile.range_m)
                 middle = time.perf_counter()
-                nearest_per_sector(cloud.points, mask, tile.sectors, cloud_config.minimum_range_m, tile.range_m)
+                along_rays(cloud.points, np.where(mask, np.uint8(BUILDING), np.uint8(OTHER)), tile, cloud_config.minimum_range_m)
                 times["extraction"].append((middle - begin) * 1e3)
-                times["nearest per sector"].append((time.perf_counter() - middle) * 1e3)
+                times["nearest along rays"].append((time.perf_counter() - middle) * 1e3)
         shares = (f"{right / kept:.3f}" if kept else "–", f"{right / there:.3f}" if there else "–")
         print(f"| {sequence} | {len(files)} | {kept} | {shares[0]} | {shares[1]} |")
     for stage, values in times.items():

@@ -27,6 +27,7 @@ from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, 
 from urban_map_loc.ros import node as node_module
 from urban_map_loc.ros import qos
 from urban_map_loc.ros.node import LocalizerNode
+from urban_map_loc.tile.from_cloud import BuildingTile
 from urban_map_loc.tile.grid import TileGrid
 
 node_module.DIAGNOSTICS_PERIOD_S = 0.05  # tests wait for the next status many times
@@ -77,8 +78,9 @@ class FakeLocalizer:
         estimate = None
         if self.state is State.LOCKED:
             estimate = PoseEstimate(T_MAP_ODOM @ self.odometry[-1][1], COVARIANCE, 0.9)
-        tile = np.zeros((96, 96), np.uint8)
-        tile[0, 0] = 1
+        hits, free = np.zeros((2, 96, 96), np.uint8)
+        hits[0, 0] = free[0, 1] = 1
+        tile = BuildingTile(hits, free)
         return LocalizationResult(cloud.stamp_s, self.state, "fake", estimate=estimate, hypotheses=np.array([[1.0, 2.0, 0.5]]), tile=tile)
 
     def skip(self, stamp_s, reason):

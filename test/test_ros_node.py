@@ -103,7 +103,10 @@ def test_map_tile_and_hypotheses(bench):
     # The tile's pixel (0, 0) is the farthest forward and left: the last column and the last row of a grid that starts behind, right.
     tile = b.got["~/tile"][0]
     assert tile.header.frame_id == "base_link"
-    assert np.flatnonzero(np.array(tile.data)).tolist() == [96 * 96 - 1]
+    data = np.array(tile.data).reshape(96, 96)
+    assert data[95, 95] == 100
+    assert data[94, 95] == 0  # the pixel right of it: one cell less along y
+    assert (np.delete(data.ravel(), [95 * 96 + 95, 94 * 96 + 95]) == -1).all()
     assert (tile.info.origin.position.x, tile.info.origin.position.y) == (-48.0, -48.0)
     assert b.got["~/hypotheses"][0].poses[0].position.y == 2.0
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.bags.kitti import BUILDING_LABEL, kitti_odometry
-from urban_map_loc.cloud.scan import nearest_per_sector
+from urban_map_loc.cloud.rays import BUILDING, OTHER, along_rays
 from urban_map_loc.config import CloudConfig, MapNetConfig, TileConfig, VerificationConfig
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.verification import Verifier
@@ -93,7 +93,9 @@ def kitti_00(data: Path, area: AreaMap, raster: BuildingRaster) -> RealScans:
     for path in sorted((folder / "velodyne").glob("*.bin")):
         points = np.ascontiguousarray(np.fromfile(path, np.float32).reshape(-1, 4)[:, :3])
         labels = np.fromfile(folder / "labels" / f"{path.stem}.label", np.uint32) & 0xFFFF
-        nearest = nearest_per_sector(points, labels == BUILDING_LABEL, SECTORS, CloudConfig().minimum_range_m, RANGE_M)
+        kinds = np.where(labels == BUILDING_LABEL, np.uint8(BUILDING), np.uint8(OTHER))
+        tile = TileConfig(sectors=SECTORS, range_m=RANGE_M)
+        nearest = along_rays(points, kinds, tile, CloudConfig().minimum_range_m).hits
         sector = np.rint(np.degrees(np.arctan2(nearest[:, 1], nearest[:, 0]))).astype(int) % SECTORS
         ranges.append(np.zeros(SECTORS))
         ranges[-1][sector] = np.hypot(*nearest.T)

@@ -26,7 +26,7 @@ from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
-from urban_map_loc.tile.grid import TileGrid
+from urban_map_loc.tile.from_cloud import BuildingTile, ScanRenderer
 
 
 class Localizer:
@@ -44,7 +44,8 @@ class Localizer:
         model.check_area(area, str(area_path or "the area"))
         self.area, self.model, self.config = area, model, config
         self.tile_config = model.config.tile
-        self.grid = TileGrid(self.tile_config)
+        self.renderer = ScanRenderer(self.tile_config)
+        self.grid = self.renderer.grid
         self.raster = BuildingRaster.from_area(area, config.raster, raster_cache(area_path) if area_path else None)
         self.verifier = Verifier(area, self.raster, config.verification)
         self.search = Search(model.network, self.verifier)
@@ -109,7 +110,7 @@ class Localizer:
         if isinstance(T_odom_base, str):
             return self.skip(scan.stamp_s, T_odom_base)
         # 3. MapNet's guesses at this tile, checked against the map.
-        tile = self.grid.draw(scan.points)
+        tile = self.renderer.tile(scan.points, scan.seen_m, scan.road)
         answers = self._answers(scan, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
         if answers:
             self.finder.propose(answers, T_odom_base)
@@ -153,9 +154,9 @@ class Localizer:
         period = fusion.check_period_s if self.tracker else fusion.search_period_s
         return abs(stamp_s - self._searched_s) >= period
 
-    def _answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer) -> list[PoseEstimate]:
+    def _answers(self, scan: BuildingScan, tile: BuildingTile, timer: StageTimer) -> list[PoseEstimate]:
         self._searched_s = scan.stamp_s
-        return self.search.answers(scan, tile, timer)
+        return self.search.answers(scan, tile.image, timer)
 
     def _track(self, T_odom_base: Pose2, keyframe: Keyframe | None) -> None:
         """Correct and carry the locked pose."""

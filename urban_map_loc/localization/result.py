@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.tile.from_cloud import BuildingTile
 
 
 class State(StrEnum):
@@ -47,7 +48,7 @@ class LocalizationResult:
         single_scan: the best answer to this cloud alone; None where it was not asked for or nothing answered.
         hypotheses: `(K, 3)` poses `T_map_base` under consideration, best first: east, north [m], yaw [rad].
         scores: `(K,)` their agreement with the recent drive.
-        tile: `(S, S)` uint8 tile that MapNet saw, or None.
+        tile: what the cloud shows about the car, as MapNet saw it, or None.
         timing_ms: duration of each stage [ms].
     """
 
@@ -59,5 +60,5 @@ class LocalizationResult:
     single_scan: PoseEstimate | None = None
     hypotheses: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
     scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    tile: NDArray[np.uint8] | None = None
+    tile: BuildingTile | None = None
     timing_ms: dict[str, float] = field(default_factory=dict)

@@ -20,13 +20,14 @@ from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.geometry.geodesy import LocalTangentPlane
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw, yaw_of_quaternion
 from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.tile.from_cloud import BuildingTile
 from urban_map_loc.tile.grid import TileGrid
 
 # Where x, y and yaw stand among x, y, z, roll, pitch, yaw.
 PLANAR = (0, 1, 5)
 # Variance of what a planar pose says nothing about: z, roll, pitch, altitude. Zero would claim to know it exactly.
 UNKNOWN_VARIANCE = 1e6
-OCCUPIED, FREE = 100, 0
+OCCUPIED, FREE, UNKNOWN = 100, 0, -1
 # 16 MB and 4 km2 at 0.5 m; larger areas are published coarser.
 MAP_CELLS = 16_000_000
 
@@ -120,13 +121,14 @@ def transform(header: Header, child_frame: str, T_parent_child: Pose2) -> Transf
     return message
 
 
-def tile_grid(header: Header, tile: NDArray[np.uint8], grid: TileGrid) -> OccupancyGrid:
-    """`~/tile`: what MapNet saw, `(S, S)`, about the car; the header is in the base frame."""
-    points = grid.centres(*np.nonzero(tile))
+def tile_grid(header: Header, tile: BuildingTile, grid: TileGrid) -> OccupancyGrid:
+    """`~/tile`: walls hit, free space along the rays and what is unknown about the car; the header is in the base frame."""
+    pixels = np.arange(grid.size_px)
+    points = grid.centres(*np.meshgrid(pixels, pixels, indexing="ij"))
     cells = np.floor((points + grid.half_m) / grid.resolution_m).astype(np.int64)
-    occupied = np.zeros((grid.size_px, grid.size_px), dtype=bool)
-    occupied[cells[:, 1], cells[:, 0]] = True
-    return _occupancy(header, occupied, grid.resolution_m, -grid.half_m, -grid.half_m)
+    occupancy = np.empty(tile.hits.shape, dtype=np.int8)
+    occupancy[cells[..., 1], cells[..., 0]] = np.where(tile.hits, OCCUPIED, np.where(tile.free, FREE, UNKNOWN))
+    return _occupancy(header, occupancy, grid.resolution_m, -grid.half_m, -grid.half_m)
 
 
 def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
@@ -139,15 +141,16 @@ def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
     together = max(1, ceil(sqrt(occupied.size / MAP_CELLS)))
     starts = [np.arange(0, length, together) for length in occupied.shape]
     pooled = np.logical_or.reduceat(np.logical_or.reduceat(occupied, starts[0], axis=0), starts[1], axis=1)
-    return _occupancy(header, pooled, together * raster.resolution_m, west, south)
+    values = np.where(pooled, OCCUPIED, FREE).astype(np.int8)
+    return _occupancy(header, values, together * raster.resolution_m, west, south)
 
 
-def _occupancy(header: Header, occupied: NDArray[np.bool_], resolution_m: float, x: float, y: float) -> OccupancyGrid:
+def _occupancy(header: Header, occupancy: NDArray[np.int8], resolution_m: float, x: float, y: float) -> OccupancyGrid:
     """A grid `(rows along y, columns along x)` with its corner at x, y [m]."""
     message = OccupancyGrid(header=header)
     message.info.map_load_time = header.stamp
     message.info.resolution = float(resolution_m)
-    message.info.height, message.info.width = (int(n) for n in occupied.shape)
+    message.info.height, message.info.width = (int(n) for n in occupancy.shape)
     message.info.origin = pose_message(Pose2(x, y, 0.0))
-    message.data = array("b", np.where(occupied, OCCUPIED, FREE).astype(np.int8).tobytes())
+    message.data = array("b", occupancy.tobytes())
     return message
