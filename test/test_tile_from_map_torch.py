@@ -14,9 +14,9 @@ from towns import crossing
 from urban_map_loc import tile as tile_room
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.area.roads import RoadRaster
-from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, TileConfig
+from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, ScanEffectsConfig, TileConfig
 from urban_map_loc.errors import ConfigurationError
-from urban_map_loc.tile.from_map import MapRenderer
+from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
 from urban_map_loc.tile.from_map_torch import TorchMapRenderer
 
 AREA = crossing()
@@ -71,11 +71,72 @@ def test_occluders_hide_the_same_in_both() -> None:
     reach = np.where(np.random.default_rng(1).random((64, 360)) < 0.4, 9.0, 100.0)
     reach[0] = 0.0  # shut in
     want = compiled.tiles(there, occluded=reach)
-    got = on_torch.tiles(torch.from_numpy(there), torch.from_numpy(reach)).numpy()
+    got = on_torch.tiles(torch.from_numpy(there), occluded=torch.from_numpy(reach)).numpy()
     assert not want[0].any()
     assert not got[0].any()
     assert_within_a_pixel(want, got)
     assert 0 < got.sum() < on_torch.tiles(torch.from_numpy(there)).numpy().sum()
+
+
+# What is decided for a ray alone is drawn by other generators: left out where tiles shall be the same.
+SINGLE_RAYS = {"range_noise_m": 0.0, "dropout": 0.0, "far_dropout": 0.0}
+STRONG = ScanEffectsConfig(
+    **SINGLE_RAYS,
+    narrow_views=0.3,
+    tilt_rad=0.05,
+    submaps=0.3,
+    strips=0.3,
+    vehicles=3.0,
+    vegetation=10.0,
+    extra_walls=8.0,
+    missing_buildings=0.3,
+    bare_walls=0.2,
+    moved_building_m=1.0,
+    simplified_m=1.0,
+    map_shift_m=2.0,
+)
+
+
+@pytest.mark.parametrize("stretch", [1, 3])
+@pytest.mark.parametrize("tile", [TileConfig(), BOTH, replace(BOTH, field_of_view_rad=1.6, sectors=200)])
+def test_the_same_scene_gives_the_same_tiles(tile: TileConfig, stretch: int) -> None:
+    compiled, on_torch = pair(tile)
+    there = poses(64)
+    want = compiled.tiles(there, STRONG, 7, stretch=stretch)
+    got = on_torch.tiles(torch.from_numpy(there), STRONG, 7, stretch=stretch).numpy()
+    assert_within_a_pixel(want, got)
+    assert (want != got).mean() < 1e-5
+    assert (want != compiled.tiles(there)).mean() > 0.005
+
+
+@pytest.mark.parametrize(("name", "strength"), [("range_noise_m", 0.5), ("dropout", 0.5), ("far_dropout", 1.0)])
+def test_noise_of_single_rays_is_alike(name: str, strength: float) -> None:
+    compiled, on_torch = pair(TileConfig())
+    there = poses(300)
+    clean = compiled.tiles(there).astype(bool)
+    effects = replace(NO_EFFECTS, **{name: strength})
+    lost, found = [], []
+    for tiles in (compiled.tiles(there, effects, 1), on_torch.tiles(torch.from_numpy(there), effects, 1).numpy()):
+        lost.append((clean & (tiles == 0)).sum() / clean.sum())
+        found.append((~clean & (tiles == 1)).sum() / clean.sum())
+    assert lost[0] > 0.05
+    assert lost[0] == pytest.approx(lost[1], rel=0.05)
+    assert found[0] == pytest.approx(found[1], rel=0.05, abs=1e-3)
+
+
+def test_the_seed_alone_decides() -> None:
+    on_torch, there = pair(TileConfig())[1], torch.from_numpy(poses(8))
+    first = on_torch.tiles(there, ScanEffectsConfig(), 5)
+    assert torch.equal(on_torch.tiles(there, ScanEffectsConfig(), 5), first)
+    assert not torch.equal(on_torch.tiles(there, ScanEffectsConfig(), 6), first)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_a_gpu_draws_the_same() -> None:
+    raster, there = BuildingRaster.from_area(AREA, RasterConfig()), torch.from_numpy(poses(64))
+    want = TorchMapRenderer(raster, TileConfig()).tiles(there, STRONG, 7)
+    got = TorchMapRenderer(raster, TileConfig(), device="cuda").tiles(there, STRONG, 7).cpu()
+    assert_within_a_pixel(want.numpy(), got.numpy())
 
 
 def test_arrays_mapped_from_files_will_do(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.tile.grid import draw_points
 from urban_map_loc.tile.scene import KNOTS, STRIP, SUBMAP_POSES, Scene
 
-NOWHERE = (-1.0, -1)
+NOTHING = -1  # in place of a building's number
+NOWHERE = (-1.0, NOTHING)
+# Added to a tile's salt, so that what is decided for a building by chance is decided apart.
+BARE, RELIEF = 7, (13, 29)
+EAST_SALT, NORTH_SALT = 7919, 104729
 # Rays that are cast as one beam of a SCAN, SUBMAP, STRIP: from one pose, from several in turn, to the left and the right.
 BEAMS_TOGETHER = (1, SUBMAP_POSES, 2)
 PIECE_M = 4.0  # length of the pieces of wall that stand apart from the map's outline
@@ -137,8 +141,8 @@ def _relief(walls: Walls, east: float, north: float, index: int, strength: float
     length = math.hypot(across, up)
     if length == 0.0:
         return 0.0, 0.0
-    piece = salt + 7919 * math.floor(east / PIECE_M) + 104729 * math.floor(north / PIECE_M)
-    amount = strength * (_chance(index, piece + 13) + _chance(index, piece + 29) - 1.0) / length
+    piece = salt + EAST_SALT * math.floor(east / PIECE_M) + NORTH_SALT * math.floor(north / PIECE_M)
+    amount = strength * (_chance(index, piece + RELIEF[0]) + _chance(index, piece + RELIEF[1]) - 1.0) / length
     return amount * across, amount * up
 
 
@@ -196,7 +200,7 @@ def cast(
                 distance = limit
             if own:
                 seen[i, r] = distance
-            if (index < 0 and not wall) or (index >= 0 and _chance(index, salt + 7) < effects.bare_walls):
+            if (index < 0 and not wall) or (index >= 0 and _chance(index, salt + BARE) < effects.bare_walls):
                 continue  # trees stand before such a building: it hides what lies behind, and gives no hits
             if np.random.random() < effects.far_dropout * distance * distance:
                 continue
