@@ -15,7 +15,7 @@ from urban_map_loc.errors import UrbanMapLocError
 
 # Each names a module of this package with `HELP`, `add_arguments(parser)` and `run(args)`; their own imports are light, the heavy
 # ones wait inside `run`.
-COMMANDS = ("area", "train", "adapt", "export", "simulate", "convert", "localize", "evaluate", "cloud", "play", "demo")
+COMMANDS = ("area", "train", "adapt", "export", "train-fcn", "simulate", "convert", "localize", "evaluate", "cloud", "play", "demo")
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--debug", action="store_true", help="show the traceback of a failure (may stand anywhere)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = import_module(f"urban_map_loc.cli.{name}")
+        module = import_module(f"urban_map_loc.cli.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -88,7 +88,7 @@ def area_figure(
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     for spine in axes.spines.values():
         spine.set_edgecolor(ROAD_EDGE)
-    _draw_area(axes, area, scale * 72.0)
+    draw_map_on(axes, area, scale * 72.0)
     _draw_scale_bar(axes, west, south, east - west)
     axes.text(
         *(0.995, 0.008), attribution_of(area), transform=axes.transAxes, ha="right", va="bottom", fontsize=8, color=INK, zorder=20,
@@ -107,7 +107,14 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, dpi=DPI, format="png")
 
 
-def _draw_area(axes: Axes, area: AreaMap, points_per_metre: float) -> None:
+def draw_map_on(axes: Axes, area: AreaMap, points_per_metre: float) -> None:
+    """Draw an area's footprints, roads and barriers on axes in metres of the `map` frame.
+
+    Args:
+        axes: to draw on.
+        area: what to draw.
+        points_per_metre: scale of the axes, in typographic points, for the roads' widths.
+    """
     from matplotlib.collections import LineCollection, PathCollection
     from matplotlib.path import Path as Outline
 
