@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "geometry": {"errors", "output"},
     "area": set(),
     "tile": {"area"},
-    "cloud": {"area", "tile"},
+    "cloud": {"area", "mapnet", "tile"},
     "mapnet": {"area", "tile"},
     "localization": ROBOT,
     "ros": ROBOT,

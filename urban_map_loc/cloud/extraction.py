@@ -8,6 +8,8 @@ such columns join to something as long as a wall. Vegetation is thick, cars are 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,20 +18,22 @@ from urban_map_loc.cloud.kernels import column_statistics, follow_ground, mask_p
 from urban_map_loc.config import CloudConfig
 from urban_map_loc.errors import CloudError
 
-# SemanticKITTI keeps the class in a label's lower 16 bits and the instance above them.
-CLASS_BITS = 0xFFFF
-
 
 def building_mask(cloud: Cloud, config: CloudConfig, range_m: float = 50.0) -> NDArray[np.bool_]:
     """True `(N,)` for the points of `cloud`, base frame, that lie on buildings within `range_m` [m].
 
     Raises:
         CloudError: `config.kind` is labels and the cloud carries none.
+        ModelError: `config.kind` is fcn and its file is missing, damaged or of another kind.
     """
+    if config.kind == "fcn":
+        from urban_map_loc.cloud.fcn_file import load_fcn
+
+        return load_fcn(Path(config.fcn_model)).building_mask(cloud.points, range_m, config.fcn_probability)
     if config.kind == "labels" and cloud.label is None:
         raise CloudError("cloud has no field label; publish one or set cloud.kind to geometric")
     if cloud.label is not None and config.kind != "geometric":
-        return np.isin(cloud.label & CLASS_BITS, config.building_labels)
+        return np.isin(cloud.label & config.label_bits, config.building_labels)
     return _geometric(cloud.points, config, range_m)
 
 

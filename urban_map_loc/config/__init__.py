@@ -7,6 +7,7 @@ default exists in this folder and nowhere else. A field made with `setting` chec
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
 from urban_map_loc.config.export import ExportConfig
+from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
 from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, TrackingConfig, VerificationConfig
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
@@ -25,6 +26,9 @@ __all__ = [
     "CriterionConfig",
     "DownloadConfig",
     "ExportConfig",
+    "FcnConfig",
+    "FcnGridConfig",
+    "FcnTrainingConfig",
     "FusionConfig",
     "LocalizerConfig",
     "MapNetConfig",

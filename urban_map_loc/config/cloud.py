@@ -12,9 +12,28 @@ class CloudConfig(Section):
     """From a cloud to building points."""
 
     kind: str = setting(
-        "auto", "auto: labels where the cloud carries the field `label`, else geometric", choices=("auto", "labels", "geometric")
+        "auto",
+        "auto: labels where the cloud carries the field `label`, else geometric; fcn: a trained segmentation",
+        choices=("auto", "labels", "geometric", "fcn"),
     )
-    building_labels: tuple[int, ...] = setting((50,), "values of the field `label` that mean building (SemanticKITTI: 50)", low=0)
+    fcn_model: str = setting("", "for fcn: the file that `urban_map_loc train-fcn` made")
+    fcn_probability: float = setting(
+        0.5, "for fcn: points at least so probably on a building are kept; higher keeps fewer and surer ones", low=0.0, high=1.0
+    )
+    label_fields: tuple[str, ...] = setting(("label",), "fields of the cloud that may hold the class; the first one there counts")
+    label_bits: int = setting(0xFFFF, "bits of a label that are the class; SemanticKITTI keeps the instance in the others", low=1)
+    building_labels: tuple[int, ...] = setting((50,), "classes that mean building (SemanticKITTI: 50)", low=0)
+    road_labels: tuple[int, ...] = setting(
+        (40, 44, 60), "classes that mean road surface (SemanticKITTI: road, parking, lane marking)", low=0
+    )
+    deskew: bool = setting(True, "undo the car's motion during a sweep, where the cloud says when each point was measured")
+    time_fields: tuple[str, ...] = setting(
+        ("t", "time", "timestamp", "offset_time", "time_offset", "offset"),
+        "fields that may hold the points' times (Ouster, Velodyne, Hesai, Livox and others); the first one there counts",
+    )
+    time_unit: str = setting(
+        "auto", "unit of these times; auto: told from how long the sweep would last", choices=("auto", "s", "ms", "us", "ns")
+    )
     minimum_range_m: float = setting(2.5, "nearer points are the car itself", unit="m", low=0.0)
     column_size_m: float = setting(0.5, "side of the ground columns that tell walls from the rest", unit="m", low=0.1, high=5.0)
     ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)

@@ -1,0 +1,179 @@
+"""The fully convolutional segmentation: features by hand, turns, files, and what it makes of a street."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from urban_map_loc.cloud import fcn_kernels as k
+from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.extraction import building_mask
+from urban_map_loc.cloud.fcn import Fcn, FcnNetwork
+from urban_map_loc.cloud.fcn_file import FORMAT, load_fcn, save_fcn
+from urban_map_loc.config import CloudConfig, FcnConfig, FcnGridConfig
+from urban_map_loc.errors import ModelError
+from urban_map_loc.mapnet.checkpoint import METADATA_SUM, sum_of_metadata
+
+FLAT = np.zeros((50, 50), np.float32)
+AT = (FLAT, 50.0, 0.5, 2.5, 0.3)
+
+
+def features(points: list[tuple[float, float, float]]) -> np.ndarray:
+    return k.column_features(np.array(points, np.float32).reshape(-1, 3), *AT)
+
+
+def test_features_of_one_column_by_hand():
+    """Column (121, 100) spans x 10.5 to 11 and y 0 to 0.5; its middle is (10.75, 0.25)."""
+    f = features([(10.85, 0.15, 1.0), (10.85, 0.35, 2.0), (10.65, 0.15, 2.1), (10.65, 0.35, 5.0), (10.75, 0.25, 0.1)])
+    assert f.shape == (k.FEATURES, 200, 200)
+    (a, b), c = (121, 100), f[:, 121, 100]
+    assert np.argwhere(f.any(axis=0)).tolist() == [[a, b]]
+    assert c[: k.BANDS] == pytest.approx([0.0, np.log(2) / 4, np.log(3) / 4, 0.0, np.log(2) / 4, 0.0])
+    assert c[k.ON_GROUND] == pytest.approx(np.log(2) / 4)
+    assert c[k.HIGHEST] == pytest.approx(5.0 / 6.0)
+    assert c[k.LOWEST] == pytest.approx(1.0 / 6.0)
+    assert c[[k.MEAN_X, k.MEAN_Y]] == pytest.approx([0.0, 0.0], abs=1e-4)
+    assert c[[k.SPREAD_XX, k.SPREAD_XY, k.SPREAD_YY]] == pytest.approx([0.24, 0.0, 0.24], abs=1e-4)
+    assert c[k.THICKNESS] == pytest.approx(0.1 / k.THICKEST_M, abs=1e-4)
+    assert c[k.REACH] == pytest.approx(5.0 / 6.0)
+    assert c[k.DISTANCE] == pytest.approx(np.hypot(10.75, 0.25) / 50.0)
+
+
+def test_a_wall_is_thin_whatever_its_direction():
+    along = np.linspace(-1.0, 1.0, 40)
+    for angle in (0.0, 0.4, 1.0, 2.0):
+        wall = [(12.25 + t * np.cos(angle), 3.25 + t * np.sin(angle), z) for t in along for z in (1.0, 2.0)]
+        assert features(wall)[k.THICKNESS, 124, 106] < 0.01
+    rng = np.random.default_rng(0)
+    bush = np.column_stack([rng.uniform([11.0, 2.0], [13.5, 4.5], (400, 2)), rng.uniform(0.5, 3.0, 400)])
+    assert features(bush.tolist())[k.THICKNESS, 124, 106] > 0.7
+
+
+def test_what_lies_outside_or_on_the_car_is_not_seen():
+    assert not features([(1.0, 1.0, 1.0), (50.5, 0.0, 1.0), (0.0, -51.0, 1.0)]).any()
+
+
+@given(
+    st.lists(st.tuples(st.floats(-49.9, 49.9), st.floats(-49.9, 49.9), st.floats(-3.0, 30.0)), max_size=60),
+    st.floats(0.0, 3.0),
+)
+def test_features_stay_small_and_counts_agree(points, height):
+    cloud = np.array(points, np.float32).reshape(-1, 3)
+    at = (FLAT - np.float32(height), *AT[1:])
+    f = k.column_features(cloud, *at)
+    assert np.isfinite(f).all()
+    assert np.abs(f).max(initial=0.0) < 2.5
+    chosen = cloud[:, 2] > 1.0
+    counts = k.count_in_columns(cloud, chosen, *at)
+    seen = k.points_in_columns(cloud, np.ones((k.BANDS, 200, 200), bool), *at)
+    assert counts[0].sum() == seen.sum()
+    assert counts[1].sum() == (seen & chosen).sum()
+    assert ((counts[0] > 0) == (f[: k.BANDS] > 0)).all()
+
+
+def test_points_take_the_answer_of_their_band_and_column():
+    points = np.array([(10.7, 0.2, 1.0), (10.7, 0.2, 3.0), (10.7, 0.7, 1.0), (10.7, 0.2, 0.1)], np.float32)
+    columns = np.zeros((k.BANDS, 200, 200), bool)
+    columns[1, 121, 100] = True
+    assert k.points_in_columns(points, columns, *AT).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("side", [200, 97, 16, 1])
+def test_any_grid_gets_answers_of_its_size(side):
+    answer = FcnNetwork().eval()(torch.zeros(2, k.FEATURES, side, side))
+    assert answer.shape == (2, k.BANDS, side, side)
+
+
+def test_every_scale_reaches_the_answer():
+    """The gradient of one column's answer with respect to the input: far cells through coarse layers, the column itself directly."""
+    torch.manual_seed(0)
+    network = FcnNetwork().eval()
+    image = torch.randn(1, k.FEATURES, 96, 96, requires_grad=True)
+    network(image)[0, 0, 48, 48].backward()
+    reached = image.grad.abs().sum(dim=(0, 1)) > 0.0
+    assert reached[48, 48]
+    assert reached.sum() > 40 * 40
+
+
+@pytest.fixture
+def segmentation(tmp_path) -> Path:
+    torch.manual_seed(1)
+    path = tmp_path / "fcn.safetensors"
+    save_fcn(Fcn(FcnNetwork().eval(), FcnConfig(grid=FcnGridConfig(ground_clearance_m=0.4), seed=3), {"steps": 7}), path)
+    return path
+
+
+def test_a_file_rebuilds_the_segmentation(segmentation):
+    fcn = load_fcn(segmentation)
+    assert fcn.config == FcnConfig(grid=FcnGridConfig(ground_clearance_m=0.4), seed=3)
+    assert fcn.summary == {"steps": 7}
+    torch.manual_seed(1)
+    image = torch.randn(1, k.FEATURES, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(fcn.network(image), FcnNetwork().eval()(image))
+
+
+def changed(path: Path, **metadata: str) -> Path:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        header = {**file.metadata(), **metadata}
+    header[METADATA_SUM] = sum_of_metadata(header)
+    out = path.with_name("changed.safetensors")
+    save_file(load_file(path), out, header)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({"format": "urban_map_loc MapNet"}, "is no segmentation"),
+        ({"format_version": "99"}, "has format 99"),
+        ({"config": json.dumps({"grid": {"what": 1}})}, "what is no setting"),
+        ({"config": "{"}, "does not fit"),
+    ],
+)
+def test_files_of_another_kind(segmentation, metadata, reason):
+    with pytest.raises(ModelError, match=reason) as caught:
+        load_fcn(changed(segmentation, **metadata))
+    assert "\n" not in str(caught.value)
+    assert FORMAT
+
+
+def test_damaged_and_missing_files(segmentation, tmp_path):
+    content = bytearray(segmentation.read_bytes())
+    cut, flipped = tmp_path / "cut.safetensors", tmp_path / "flipped.safetensors"
+    cut.write_bytes(content[:1000])
+    content[-5] ^= 1
+    flipped.write_bytes(content)
+    for path, reason in ((cut, "damaged"), (flipped, "SHA-256"), (tmp_path / "none.safetensors", "no such file")):
+        with pytest.raises(ModelError, match=reason):
+            load_fcn(path)
+
+
+@pytest.mark.parametrize("points", [np.zeros((0, 3)), np.zeros((1, 3)), np.full((5, 3), 1e30)])
+def test_clouds_without_anything(segmentation, points):
+    cloud = Cloud(0.0, points.astype(np.float32))
+    assert not building_mask(cloud, CloudConfig(kind="fcn", fcn_model=str(segmentation))).any()
+
+
+def test_probability_one_keeps_nothing_and_zero_all_above_the_ground(segmentation):
+    rng = np.random.default_rng(0)
+    ground = np.column_stack([rng.uniform(-45, 45, (20000, 2)), np.zeros(20000)])
+    above = np.column_stack([rng.uniform(-45, 45, (500, 2)), rng.uniform(1, 6, 500)])
+    cloud = Cloud(0.0, np.concatenate([ground, above]).astype(np.float32))
+    config = CloudConfig(kind="fcn", fcn_model=str(segmentation), fcn_probability=1.0)
+    assert not building_mask(cloud, config).any()
+    kept = building_mask(cloud, replace(config, fcn_probability=0.0))
+    assert kept[20000:].mean() > 0.95
+    assert not kept[:20000].any()
+    near = building_mask(cloud, replace(config, fcn_probability=0.0), range_m=20.0)
+    assert not near[np.abs(cloud.points[:, :2]).max(axis=1) > 20.0].any()
