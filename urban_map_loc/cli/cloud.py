@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urban_map_loc.cli.arguments import not_negative
+from urban_map_loc.cli.arguments import assignment, not_negative
 from urban_map_loc.config import CloudConfig
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", type=not_negative, default=None, metavar="SECONDS", help="bag: its first cloud so long after its start (0)")
     parser.add_argument("--labels", type=Path, default=None, metavar="FILE.label", help="file: SemanticKITTI's classes of its points")
     parser.add_argument("--kind", choices=kind.metadata["choices"], default=CloudConfig().kind, help="default %(default)s")
+    parser.add_argument(
+        "--set",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another setting of the extraction, such as building_labels=[50,51] (repeatable)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -55,6 +63,7 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         AreaError, BagError, CloudError: the area, bag or cloud is missing or damaged, or lacks what is asked for.
+        ConfigurationError: a setting is unknown or out of range.
         OutputError: the result cannot be written.
     """
     args.cloud_run(args)
@@ -102,7 +111,13 @@ def _open(args: argparse.Namespace) -> _Source:
     return _Source(decode_whole(bag.cloud_at(args.at or 0.0).message), bag)
 
 
-def _masks(cloud: WholeCloud, kind: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _config(args: argparse.Namespace) -> CloudConfig:
+    from urban_map_loc.settings import from_dict
+
+    return from_dict(CloudConfig, {"kind": args.kind} | dict(args.set))
+
+
+def _masks(cloud: WholeCloud, config: CloudConfig) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which of all points `(N,)` are on buildings, and which on road surface."""
     import numpy as np
 
@@ -110,7 +125,7 @@ def _masks(cloud: WholeCloud, kind: str) -> tuple[NDArray[np.bool_], NDArray[np.
     from urban_map_loc.config import TileConfig
 
     building = np.zeros(len(cloud.points), dtype=bool)
-    building[cloud.finite] = building_mask(cloud.cloud, CloudConfig(kind=kind), TileConfig().range_m)
+    building[cloud.finite] = building_mask(cloud.cloud, config, TileConfig().range_m)
     return building, np.zeros(len(cloud.points), dtype=bool)
 
 
@@ -121,8 +136,8 @@ def _extract(args: argparse.Namespace) -> None:
     from urban_map_loc.output import final_file, require_writable
 
     require_writable(args.out)
-    cloud = _open(args).cloud
-    building, road = _masks(cloud, args.kind)
+    config, cloud = _config(args), _open(args).cloud
+    building, road = _masks(cloud, config)
     with final_file(args.out) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, points=cloud.points, building=building, road=road)
     print(f"{args.out}: {_summary(cloud, building, road)}")
@@ -140,15 +155,15 @@ def _show(args: argparse.Namespace) -> None:
     from urban_map_loc.tile.from_cloud import ScanRenderer
 
     require_writable(args.out)
-    source = _open(args)
+    config, source = _config(args), _open(args)
     area = read_area(args.area) if args.area else None
     pose = source.true_pose(area) if area else None
     cloud, tile = source.cloud, TileConfig()
-    building, road = _masks(cloud, args.kind)
+    building, road = _masks(cloud, config)
     finite = cloud.finite
     points = cloud.points[finite]
     kinds = np.where(building, np.uint8(BUILDING), np.where(road, np.uint8(ROAD), np.uint8(OTHER)))[finite]
-    rays = along_rays(points, kinds, tile, CloudConfig().minimum_range_m)
+    rays = along_rays(points, kinds, tile, config.minimum_range_m)
     renderer = ScanRenderer(tile)
     seen = SeenCloud(points, building[finite], road[finite], renderer.tile(rays.hits, rays.seen_m, rays.road), pose)
     title = f"{args.source.name}: {_summary(cloud, building, road)}"
