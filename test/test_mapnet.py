@@ -116,17 +116,6 @@ def test_a_cell_is_as_probable_as_its_references_together() -> None:
     assert (logits[:, 2:] < logits[:, :2].min(dim=1, keepdim=True).values - 10.0).all()
 
 
-def test_a_mixture_ranks_places_and_headings_together() -> None:
-    net = comparing((8.0, 8.0, 0.0), (9.0, 8.0, 0.5), (24.0, 8.0, 0.0))
-    assert isinstance(net.head, CellsHead)
-    view = net.feature(torch.from_numpy(random_tiles(3)))
-    poses, log_probability = net.head.mixture(view, 500)
-    assert poses.shape == (3, 3 * net.head.headings, 3)
-    np.testing.assert_allclose(log_probability.exp().sum(dim=1).detach(), 1.0, atol=1e-5)
-    assert (log_probability.diff(dim=1) <= 0).all()
-    torch.testing.assert_close(net.head.mixture(view, 3)[0], poses[:, :3])
-
-
 def test_references_lie_along_roads_in_the_order_of_cells() -> None:
     area, config = crossing(), MapNetConfig()
     cells = PositionCells(drivable_cells(area, config), config.cell_size_m)

@@ -48,6 +48,10 @@ class AdaptConfig(Section):
     learning_rate: float = setting(
         3e-4, "peak of the cosine schedule; well below that of training, which has been learned from", low=1e-7, high=1.0
     )
+    scale_learning_rate: float = setting(
+        0.02, "the same for the relative term's two scales, which are not kept in a model and start anew", low=1e-7, high=1.0
+    )
+    reference_steps: int = setting(25, "steps after which the map's references are described anew by the network as it is then", low=1)
     warmup_steps: int = setting(20, "steps over which the learning rate rises", low=0)
     map_tiles: int = setting(64, "tiles from the map a step, with the absolute term: they keep what has been learned", low=2, high=4096)
     drive_tiles: int = setting(64, "tiles of the drive a step, with the relative term", low=0, high=4096)

@@ -101,18 +101,6 @@ class CellsHead(Head):
         yaw = headings.gather(1, best) + (aside[:, 2:] - aside[:, :1]) * (2.0 * math.pi / self.headings)
         return torch.cat([here[:, :2], wrap(yaw)], dim=1), headings, logits
 
-    def mixture(self, view: Tensor, count: int, references: Tensor | None = None, poses: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The `count` most probable poses `(N, K, 3)` [m, rad] of views `(N, D, A)`, and their log-probabilities `(N, K)`.
-
-        Among the area's references, or among `references (M, D A)` seen from `poses (M, 3)`.
-        """
-        if references is None or poses is None:
-            references, poses = self.references, self.reference_poses
-        log_probability = torch.log_softmax(self.likeness(view, references).flatten(1), dim=1)
-        best, chosen = log_probability.topk(min(count, log_probability.shape[1]), dim=1)
-        pose, turn = poses[chosen // self.headings], chosen % self.headings * (2.0 * math.pi / self.headings)
-        return torch.cat([pose[..., :2], wrap(pose[..., 2] + turn)[..., None]], dim=2), best
-
     def ranked(self, feature: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The `count` best cells for one view `(1, D, A)`, each with its best pose."""
         likeness, reference = self.reference_logits(feature)

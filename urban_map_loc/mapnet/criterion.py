@@ -17,6 +17,7 @@ from urban_map_loc.config import CriterionConfig
 from urban_map_loc.mapnet.batch import Batch
 from urban_map_loc.mapnet.cells_head import CellsHead
 from urban_map_loc.mapnet.drive_evidence import drive_evidence
+from urban_map_loc.mapnet.mixture import Gallery, pose_mixture
 from urban_map_loc.mapnet.network import MapNet
 from urban_map_loc.mapnet.regression_head import RegressionHead
 from urban_map_loc.mapnet.se2 import relative, wrap
@@ -95,18 +96,16 @@ class CellsCriterion(nn.Module):
         loss: Tensor = -((1.0 - share) * chosen[0] + share * chosen[1]).mean()
         self.recall = float((log_probability.detach().argmax(dim=1) // headings == own).float().mean())
         if batch.tuple_length > 1:
-            among = own_references.flatten(1), batch.reference_poses
+            among = Gallery.apart(own_references.flatten(1), batch.reference_poses)
             loss = loss + self.config.relative_weight * self.relative(head, views, batch.poses, batch.tuple_length, among)
         return loss
 
-    def relative(
-        self, head: CellsHead, views: Tensor, drive: Tensor, tuple_length: int, among: tuple[Tensor, Tensor] | None = None
-    ) -> Tensor:
+    def relative(self, head: CellsHead, views: Tensor, drive: Tensor, tuple_length: int, among: Gallery | None = None) -> Tensor:
         """Minus the mean evidence of the tuples, a motion between two tiles; `drive (N, 3)` as for regression.
 
-        `among`: references `(M, D A)` and their poses `(M, 3)` in place of the area's.
+        `among`: references in place of the area's.
         """
-        mixture = head.mixture(views, self.config.hypotheses, *(among or ()))
+        mixture = pose_mixture(head, views, among or Gallery.of_area(head), self.config.hypotheses)
         poses, log_probability = (t.unflatten(0, (-1, tuple_length)) for t in mixture)
         area_m2 = len(head.cells) * head.size_m**2
         driven = drive.unflatten(0, (-1, tuple_length))

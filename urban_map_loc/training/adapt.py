@@ -50,7 +50,11 @@ class Adapter:
         self.network = model.network.to(device)
         self.criterion: Any = criterion_for(self.network, model.config.criterion).to(device)  # takes its own kind of head
         self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=config.learning_rate, weight_decay=model.config.training.weight_decay)
+        groups = [
+            {"params": list(self.network.parameters()), "peak": config.learning_rate, "weight_decay": model.config.training.weight_decay},
+            {"params": list(self.criterion.parameters()), "peak": config.scale_learning_rate, "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups)
         self.steps, self.seconds = 0, 0.0
 
     @property
@@ -68,13 +72,15 @@ class Adapter:
         started, config = time.perf_counter(), self.config
         warmup = min(1.0, (self.steps + 1) / max(config.warmup_steps, 1))
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * warmup * 0.5 * (1.0 + math.cos(math.pi * self.fraction))
+            group["lr"] = group["peak"] * warmup * 0.5 * (1.0 + math.cos(math.pi * self.fraction))
         batch = self.batches.draw((config.seed, ADAPT_SEED, self.steps), config.map_tiles).to(self.device)
         tiles, poses = batch.images, torch.zeros((0, 3), device=self.device)
         if config.drive_tiles:
             seen, poses = self.drive.draw(config, np.random.default_rng((config.seed, ADAPT_SEED, self.steps)))
             tiles, poses = torch.cat([tiles, seen.to(self.device)]), poses.to(self.device)
-        self.network.train()
+        if self.steps % config.reference_steps == 0:
+            fill_references(self.network, self.batches.renderer)
+        self.network.eval()  # batch norms keep their statistics: references are described by them, and half of a batch is not of the map
         feature = self.network.feature(tiles)
         head, known = self.network.head, len(batch.images)
         absolute: Tensor = self.criterion(head, feature[:known], batch)
