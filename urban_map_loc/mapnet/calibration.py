@@ -1,12 +1,12 @@
 """Calibration: making stated probabilities and covariances agree with what held-out tiles show (Guo et al. 2017).
 
-Pure functions on logits, poses and residuals `(N, ...)`; the heads keep what is fitted in buffers, which the model file carries.
+Pure functions on logits, headings and errors `(N, ...)`; the heads keep what is fitted in buffers, which the model file carries.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from torch import Tensor
 from urban_map_loc.mapnet.se2 import wrap
 
 LARGEST_TEMPERATURE = 20.0
-# The uncalibrated covariance weighs as much as so many residuals: a handful of answers does not make a network certain.
-PRIOR_RESIDUALS = 4.0
+# The uncalibrated covariance weighs as much as so many errors: a handful of answers does not make a network certain.
+PRIOR_ERRORS = 4.0
 
 
 def fit_temperature(logits: Tensor, truth: Tensor) -> float:
@@ -23,7 +23,7 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
 
     The mean likelihood's slope in the inverse temperature, mean logit expected less true logit, only rises: it is bisected.
     """
-    if len(logits) == 0:
+    if len(logits) == 0 or logits.shape[1] < 2:
         return 1.0
     logits = logits.float()
     true_logit = logits.gather(1, truth[:, None])[:, 0]
@@ -38,27 +38,27 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
     return math.exp(-0.5 * (low + high))
 
 
-def residuals(answers: Tensor, truth: Tensor) -> Tensor:
-    """Errors `(N, 3)` of answered poses `(N, 3)`: along and across the answered heading [m], and heading [rad]."""
-    east, north, turn = (truth - answers).unbind(dim=1)
-    cos, sin = torch.cos(answers[:, 2]), torch.sin(answers[:, 2])
-    return torch.stack([cos * east + sin * north, cos * north - sin * east, wrap(turn)], dim=1)
-
-
 def residual_covariance(errors: Tensor, prior: Tensor) -> Tensor:
-    """Second moment `(3, 3)` about zero of residuals `(N, 3)`, so that a constant error counts as uncertainty.
+    """Second moment `(3, 3)` about zero of errors `(N, 3)`, so that a constant error counts as uncertainty.
 
-    `prior (3, 3)` is what is believed without residuals.
+    An error is where the truth is seen from the answer: ahead and left [m], turn [rad]. `prior (3, 3)` is believed without errors.
     """
-    return (errors.T @ errors + PRIOR_RESIDUALS * prior) / (len(errors) + PRIOR_RESIDUALS)
+    return (errors.T @ errors + PRIOR_ERRORS * prior) / (len(errors) + PRIOR_ERRORS)
 
 
 def heading_spread(logits: Tensor, headings: Tensor, chosen: Tensor) -> Tensor:
-    """Variance `(K,)` [rad²] about the headings `chosen (K,)` of distributions over `headings (K, B)` [rad] with logits `(K, B)`.
+    """Variance `(K,)` [rad²] about headings `chosen (K,)` that other modes add, of logits `(K, B)` over `headings (K, B)` [rad].
 
-    Two opposite headings of equal probability give (pi² / 2): the answer then says that it does not know which.
+    What lies within one and a half bins belongs to the chosen mode, whose own width is part of the fitted covariance. Two opposite
+    headings of equal probability give pi² / 2: the answer says that it does not know which.
     """
-    return (torch.softmax(logits, dim=1) * wrap(headings - chosen[:, None]) ** 2).sum(dim=1)
+    away = wrap(headings - chosen[:, None])
+    return (torch.softmax(logits, dim=1) * away**2 * (away.abs() > mode_reach(headings.shape[1]))).sum(dim=1)
+
+
+def mode_reach(bins: int) -> float:
+    """How far [rad] from the best of so many headings another is still the same mode."""
+    return 1.5 * 2.0 * math.pi / bins
 
 
 def in_map(covariance: Tensor, yaw: Tensor, spread: Tensor) -> Tensor:
@@ -72,27 +72,19 @@ def in_map(covariance: Tensor, yaw: Tensor, spread: Tensor) -> Tensor:
     return turned + torch.stack([zero, zero, spread], dim=1)[:, :, None] * torch.eye(3, device=yaw.device)
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """How far stated probabilities are from what came true.
+def reliability(probability: Tensor, right: Tensor, bins: int = 10) -> dict[str, Any]:
+    """Compare stated probabilities `(N,)` with whether each came true `(N,)`.
 
-    Attributes:
-        expected_calibration_error: mean distance of stated probability and share that was right, weighted by answers.
-        rows: for each tenth of probability with answers in it: mean stated probability, share that was right, answers.
+    Returns:
+        `expected_calibration_error`: mean distance of stated probability and share that was right, weighted by answers.
+        `bins`: for each tenth of probability with answers in it: mean stated probability, share that was right, answers.
     """
-
-    expected_calibration_error: float
-    rows: tuple[tuple[float, float, int], ...]
-
-
-def reliability(probability: Tensor, right: Tensor, bins: int = 10) -> Reliability:
-    """Compare stated probabilities `(N,)` with whether each came true `(N,)`."""
     tenth = (probability.double() * bins).long().clamp(0, bins - 1)
     rows = []
     for k in range(bins):
         inside = tenth == k
         if bool(inside.any()):
             stated, came_true = float(probability[inside].double().mean()), float(right[inside].double().mean())
-            rows.append((round(stated, 4), round(came_true, 4), int(inside.sum())))
+            rows.append([round(stated, 4), round(came_true, 4), int(inside.sum())])
     error = sum(abs(stated - came_true) * count for stated, came_true, count in rows) / max(len(probability), 1)
-    return Reliability(round(error, 4), tuple(rows))
+    return {"expected_calibration_error": round(error, 4), "bins": rows}
