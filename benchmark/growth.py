@@ -1,0 +1,173 @@
+"""Cost and recall against the area's size: KITTI 07's map alone, then with Oxford and generated towns beside it.
+
+The same minutes for every size. Real recall is of KITTI 07's building ranges, whose place must be found among all others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from pipeline import ROOT, data_folder, step, store
+from pipeline.network import network_alone
+
+from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.geopackage import read_area, write_area
+from urban_map_loc.area.osm import read_osm
+from urban_map_loc.mapnet.checkpoint import load_checkpoint
+from urban_map_loc.mapnet.inference import Inference, choose_device
+from urban_map_loc.simulation.town import write_town
+
+GAP_M = 100.0
+# A quarter of a square kilometre is cut out of a town.
+QUARTER_M = 500.0
+
+
+def beside(area: AreaMap, others: list[AreaMap], columns: int) -> AreaMap:
+    """One map of all: `area` stays where it is, the others stand in rows east of it."""
+    _, south, east, _ = area.bounds
+    x, y, row_height, placed = east + GAP_M, south, 0.0, 0
+    buildings, roads = [area.buildings_wgs84], [area.roads_wgs84]
+    for other in others:
+        left, bottom, right, top = other.bounds
+        moved = [shapely.transform(shapes, lambda p: p + (x - left, y - bottom)) for shapes in (other.buildings, other.roads)]  # noqa: B023
+        for shapes, kept in zip(moved, (buildings, roads), strict=True):
+            kept.append(shapely.transform(shapes, lambda p: area.plane.to_geodetic(p)[:, ::-1]))
+        x, row_height, placed = x + right - left + GAP_M, max(row_height, top - bottom), placed + 1
+        if placed % columns == 0:
+            x, y, row_height = east + GAP_M, y + row_height + GAP_M, 0.0
+    everything = [area, *others]
+    return AreaMap(
+        area.datum,
+        np.concatenate(buildings),
+        np.concatenate([a.building_heights for a in everything]),
+        np.array([f"{k}/{name}" for k, a in enumerate(everything) for name in a.building_ids], dtype=object),
+        np.concatenate(roads),
+        np.concatenate([a.road_classes for a in everything]),
+        source="several maps side by side",
+    )
+
+
+def cut(area: AreaMap, side_m: float) -> AreaMap:
+    """The square about the middle of the map."""
+    west, south, east, north = area.bounds
+    x, y = (west + east) / 2, (south + north) / 2
+    square = shapely.box(x - side_m / 2, y - side_m / 2, x + side_m / 2, y + side_m / 2)
+    inside, there = shapely.intersects(area.buildings, square), shapely.intersects(area.roads, square)
+    clipped = [
+        shapely.transform(part, lambda p: area.plane.to_geodetic(p)[:, ::-1])
+        for road in shapely.intersection(area.roads[there], square)
+        for part in shapely.get_parts(road)
+        if part.geom_type == "LineString"
+    ]
+    return AreaMap(
+        area.datum,
+        area.buildings_wgs84[inside],
+        area.building_heights[inside],
+        area.building_ids[inside],
+        np.array(clipped, dtype=object),
+        np.full(len(clipped), "residential", dtype=object),
+    )
+
+
+def square_kilometres(area: AreaMap) -> float:
+    """Of the ground within 60 m of a drivable road: gaps between maps do not count."""
+    return float(shapely.union_all(shapely.buffer(area.roads, 60.0)).area / 1e6)
+
+
+def query_ms(model: Path) -> float:
+    """Median time [ms] of one answer."""
+    checkpoint = load_checkpoint(model)
+    inference, seconds = Inference(checkpoint.network, choose_device("cpu")), []
+    tile = (np.random.default_rng(0).random((96, 96)) < 0.03).astype(np.uint8)
+    for _ in range(30):
+        start = time.perf_counter()
+        inference.hypotheses(tile, 120)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds) * 1e3)
+
+
+def main() -> None:
+    """One training a size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="training budget of each size (default: %(default)s)")
+    parser.add_argument("--towns", type=int, nargs="+", default=[0, 5, 31], help="generated towns beside the real maps (default: 0 5 31)")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "growth", help="default: %(default)s")
+    parser.add_argument("--reuse", action="store_true", help="keep models that are there already")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    data, bag = data_folder(options.data), options.out / "kitti_07"
+    kitti, oxford = read_osm(data / "kitti/07/map.osm"), read_osm(data / "oxford/oxford.osm")
+    if not bag.is_dir():
+        step("convert", "kitti", data / "kitti" / "07", "--out", bag)
+    towns = []
+    for seed in range(max(1, *options.towns)):
+        path = options.out / f"town_{seed}.osm"
+        if not path.is_file():
+            write_town(path, 1000 + seed)
+        towns.append(read_osm(path))
+    areas = {"quarter": (cut(towns[0], QUARTER_M), False), "kitti07": (kitti, True)}
+    for count in options.towns:
+        columns = max(1, round(np.sqrt(count + 1)))
+        areas[f"kitti07, oxford, {count} towns"] = (beside(kitti, [oxford, *towns[:count]], columns), True)
+    results: dict[str, dict[str, Any]] = {}
+    for name, (area, real) in areas.items():
+        path = options.out / f"{name.replace(', ', '_').replace(' ', '_')}.gpkg"
+        model = path.with_suffix(".safetensors")
+        if not (options.reuse and model.is_file()):
+            write_area(area, path)
+            step("train", path, "--out", model, "--minutes", str(options.minutes))
+        summary = load_checkpoint(model).summary
+        found = network_alone(model, path, bag) if real else {}
+        results[name] = {
+            "area [km²]": square_kilometres(read_area(path)),
+            "buildings": len(area.buildings_wgs84),
+            "cells": summary["cells"],
+            "training [min]": summary["minutes"],
+            "model [MB]": model.stat().st_size / 1e6,
+            "answer [ms]": query_ms(model),
+            "simulated: within 10 m": 100.0 * summary["validation"]["within_10_m"],
+            "simulated: true cell in best 20": 100.0 * summary["validation"]["true_cell_in_best_20"],
+            "real: within 5 m": 100.0 * found["within_5_m"] if found else None,
+            "real: truth in best 20": 100.0 * found["in_best_20"] if found else None,
+        }
+        (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    rows = list(next(iter(results.values())))
+    lines = ["| | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
+    for row in rows:
+        values = [found[row] for found in results.values()]
+        lines.append(
+            f"| {row} | " + " | ".join("–" if v is None else f"{v:.2f}" if row == "area [km²]" else f"{v:.4g}" for v in values) + " |"
+        )
+    store(options.out, results, "\n".join(lines))
+    picture(options.out / "growth.png", results)
+
+
+def picture(path: Path, results: dict[str, dict[str, Any]]) -> None:
+    """Size and time of an answer, and recall, against area."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = sorted(results.values(), key=lambda r: r["area [km²]"])
+    area = [r["area [km²]"] for r in rows]
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.5), layout="constrained")
+    for axis, names in zip(axes, (("model [MB]",), ("answer [ms]",), ("simulated: true cell in best 20", "real: within 5 m")), strict=True):
+        for name in names:
+            axis.plot(area, [np.nan if r[name] is None else r[name] for r in rows], "o-", label=name)
+        axis.set_xscale("log")
+        axis.set_xlabel("area [km²]")
+        axis.legend()
+        axis.set_ylim(bottom=0.0)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The MapNet family on one map with the same minutes: what each network answers by itself, simulated and on real scans.
+
+`--map kitti07` measures on the map's own tiles and on KITTI 07's real building ranges, `--map oxford` on its own tiles. What is
+trained already is kept under --out with `--reuse`, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from pipeline import ROOT, data_folder, step, store
+from pipeline.network import network_alone
+
+from urban_map_loc.mapnet.checkpoint import load_checkpoint
+
+# Each member of the family: the flags of `train` that make it.
+FAMILY = {
+    "cells": [],
+    "cells, resnet34": ["--preset", "resnet34", "--set", "network.reference_spacing_m=4"],
+    "MapNet regression": ["--head", "regression", "--set", "sampler.tuple_length=3"],
+    "MapNet regression, resnet34": ["--head", "regression", "--preset", "resnet34"],
+    "PoseNet": ["--head", "regression", "--set", "criterion.weights=fixed"],
+}
+MAPS = {"kitti07": "kitti/07/map.osm", "oxford": "oxford/oxford.osm"}
+SIMULATED = {
+    "simulated: median [m]": "median_m",
+    "simulated: within 5 m": "within_5_m",
+    "simulated: within 10 m": "within_10_m",
+    "simulated: true cell in best 1": "true_cell_in_best_1",
+    "simulated: true cell in best 20": "true_cell_in_best_20",
+}
+REAL = {
+    "real: median [m]": "median_m",
+    "real: within 5 m": "within_5_m",
+    "real: within 10 m": "within_10_m",
+    "real: truth in best 20": "in_best_20",
+}
+
+
+def figures(area: Path, model: Path, bag: Path | None) -> dict[str, Any]:
+    """What one model reaches, and its size."""
+    summary = load_checkpoint(model).summary
+    real = network_alone(model, area, bag) if bag else {}
+    return {
+        "minutes": summary["minutes"],
+        "steps": summary["steps"],
+        "size_mb": model.stat().st_size / 1e6,
+        **{name: summary["validation"].get(key) for name, key in SIMULATED.items()},
+        **{name: real.get(key) for name, key in REAL.items() if bag},
+    }
+
+
+def shown(name: str, values: list[float | None]) -> str:
+    """Median over seeds, and all of them where there are several."""
+    there = [v for v in values if v is not None]
+    if not there:
+        return "–"
+    scale, unit = (1.0, "") if "[m]" in name or name in ("minutes", "steps", "size_mb") else (100.0, " %")
+    alone = [f"{scale * v:.1f}" for v in there]
+    return f"{scale * median(there):.1f}{unit}" + (f" ({', '.join(alone)})" if len(alone) > 1 else "")
+
+
+def main() -> None:
+    """Train and measure each member once a seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--map", choices=MAPS, default="kitti07", help="default: %(default)s")
+    parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
+    parser.add_argument("--family", nargs="+", choices=FAMILY, default=list(FAMILY), help="default: all")
+    parser.add_argument("--minutes", type=float, default=15.0, help="training budget of each (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default: 0")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "mapnet", help="default: %(default)s")
+    parser.add_argument("--reuse", action="store_true", help="keep models that are there already")
+    options = parser.parse_args()
+    out = options.out / options.map
+    out.mkdir(parents=True, exist_ok=True)
+    data, area = data_folder(options.data), out / "area.gpkg"
+    step("area", "build", "--osm", data / MAPS[options.map], "--out", area)
+    bag = out / "drive" if options.map == "kitti07" else None
+    if bag and not bag.is_dir():
+        step("convert", "kitti", data / "kitti" / "07", "--out", bag)
+    results: dict[str, list[dict[str, Any]]] = {}
+    for name in options.family:
+        for seed in options.seeds:
+            model = out / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}.safetensors"
+            if not (options.reuse and model.is_file()):
+                step("train", area, "--out", model, "--minutes", str(options.minutes), "--seed", str(seed), *FAMILY[name])
+            results.setdefault(name, []).append(figures(area, model, bag))
+            (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    rows = list(next(iter(results.values()))[0])
+    lines = ["| | " + " | ".join(results) + " |", "|---|" + "---|" * len(results)]
+    lines += [f"| {row} | " + " | ".join(shown(row, [f[row] for f in found]) for found in results.values()) + " |" for row in rows]
+    store(out, results, "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
