@@ -21,9 +21,19 @@ from urban_map_loc.mapnet.checkpoint import load_checkpoint
 FAMILY = {
     "cells": [],
     "cells, resnet34": ["--preset", "resnet34", "--set", "network.reference_spacing_m=4"],
-    "MapNet regression": ["--head", "regression", "--set", "sampler.tuple_length=3"],
+    "MapNet regression": ["--head", "regression"],
     "MapNet regression, resnet34": ["--head", "regression", "--preset", "resnet34"],
-    "PoseNet": ["--head", "regression", "--set", "criterion.weights=fixed"],
+    "PoseNet": ["--head", "regression", "--set", "sampler.tuple_length=1", "--set", "criterion.weights=fixed"],
+}
+# Variants of the criterion, measured when named.
+VARIANTS = {
+    "cells, tuples of 3": ["--set", "sampler.tuple_length=3"],
+    "cells, tuples of 3, absolute term": ["--set", "sampler.tuple_length=3", "--set", "criterion.relative_weight=0"],
+    "MapNet regression, log quaternion": ["--head", "regression", "--set", "network.rotation=log_quaternion"],
+    "PoseNet, resnet34": [
+        *("--head", "regression", "--preset", "resnet34"),
+        *("--set", "sampler.tuple_length=1", "--set", "criterion.weights=fixed"),
+    ],
 }
 MAPS = {"kitti07": "kitti/07/map.osm", "oxford": "oxford/oxford.osm"}
 SIMULATED = {
@@ -69,7 +79,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--map", choices=MAPS, default="kitti07", help="default: %(default)s")
     parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
-    parser.add_argument("--family", nargs="+", choices=FAMILY, default=list(FAMILY), help="default: all")
+    parser.add_argument(
+        "--family", nargs="+", choices=FAMILY | VARIANTS, default=list(FAMILY), help="default: all but variants of the criterion"
+    )
     parser.add_argument("--minutes", type=float, default=15.0, help="training budget of each (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "mapnet", help="default: %(default)s")
@@ -87,7 +99,7 @@ def main() -> None:
         for seed in options.seeds:
             model = out / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}.safetensors"
             if not (options.reuse and model.is_file()):
-                step("train", area, "--out", model, "--minutes", str(options.minutes), "--seed", str(seed), *FAMILY[name])
+                step("train", area, "--out", model, "--minutes", str(options.minutes), "--seed", str(seed), *(FAMILY | VARIANTS)[name])
             results.setdefault(name, []).append(figures(area, model, bag))
             (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     rows = list(next(iter(results.values()))[0])
