@@ -16,6 +16,8 @@ POINTS_TOPIC = "/points"
 ODOMETRY_TOPIC = "/odom"
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
+STATIC_FRAMES_TOPIC = "/tf_static"
+STATIC_FRAMES_TYPE = "tf2_msgs/msg/TFMessage"
 _POINT_FIELD_CODES = {"<f4": 7, "<u4": 6}  # sensor_msgs/PointField FLOAT32, UINT32
 
 

@@ -15,13 +15,16 @@ from urban_map_loc.bags.messages import (
     ODOMETRY_TOPIC,
     ODOMETRY_TYPE,
     POINTS_TOPIC,
+    STATIC_FRAMES_TOPIC,
+    STATIC_FRAMES_TYPE,
     nanoseconds,
     pose_of,
     stamp_of,
     typestore,
 )
 from urban_map_loc.bags.writer import METADATA_FILE, TRUTH_FILE
-from urban_map_loc.errors import BagError
+from urban_map_loc.cloud.extrinsic import Extrinsic, FrameTree
+from urban_map_loc.errors import BagError, ConfigurationError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.geometry.trajectory import Trajectory
 
@@ -91,6 +94,25 @@ class BagReader:
         """
         file = self.path / TRUTH_FILE
         return Trajectory.read_csv(file) if file.is_file() else None
+
+    def frames(self) -> FrameTree:
+        """Where sensors sit on the car, from `/tf_static`; empty where the bag has none.
+
+        Raises:
+            BagError: the bag is damaged, or a transform in it is none.
+        """
+        tree = FrameTree()
+        if self.topics.get(STATIC_FRAMES_TOPIC) != STATIC_FRAMES_TYPE:
+            return tree
+        for _, topic, kind, data in self._messages((STATIC_FRAMES_TOPIC,), 0.0):
+            for stamped in self._deserialized(topic, kind, data).transforms:
+                t, q = stamped.transform.translation, stamped.transform.rotation
+                try:
+                    T_parent_child = Extrinsic.from_quaternion((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
+                except ConfigurationError as error:
+                    raise BagError(f"{self.path}: on {topic}, {stamped.child_frame_id}: {error}") from error
+                tree.add(stamped.header.frame_id, stamped.child_frame_id, T_parent_child)
+        return tree
 
     def records(self, start_s: float = 0.0) -> Iterator[CloudRecord | OdometryRecord]:
         """Clouds of /points and poses of /odom in bag time order, from `start_s` [s] after the bag's start.

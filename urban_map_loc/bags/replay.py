@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
-from urban_map_loc.cloud.cloud import Cloud
-from urban_map_loc.cloud.decode import decode
+from urban_map_loc.cloud.deskew import deskewed
+from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.config import LocalizerConfig, NodeConfig, TileConfig
 from urban_map_loc.errors import CloudError
@@ -17,8 +17,6 @@ from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.result import LocalizationResult
-
-BASE_FRAME = NodeConfig().base_frame
 
 
 class SeenScan(NamedTuple):
@@ -35,16 +33,23 @@ class SeenScan(NamedTuple):
     part: int
 
 
-def replay(bag: BagReader, localizer: Localizer, start_s: float = 0.0) -> Iterator[tuple[LocalizationResult, float]]:
+def replay(
+    bag: BagReader, localizer: Localizer, start_s: float = 0.0, node: NodeConfig | None = None
+) -> Iterator[tuple[LocalizationResult, float]]:
     """The answer to every cloud from `start_s` [s] after the bag's start, and how long it took [ms].
+
+    Args:
+        node: frames and extrinsic, as the node has them; the defaults unless given. Other frames are looked up in the bag's /tf_static.
 
     Raises:
         BagError: the bag lacks clouds or odometry, or is damaged.
+        ConfigurationError: the extrinsic is none.
     """
+    intake = CloudIntake(node or NodeConfig(), localizer.config.cloud, bag.frames())
     for record in _after_odometry(bag, start_s, localizer.config.fusion.odometry_timeout_s, localizer.add_odometry):
         started = time.perf_counter()
         try:
-            result = localizer.add_cloud(_cloud(record), single_scan=True)
+            result = localizer.add_cloud(intake.take(record.message), single_scan=True)
         except CloudError as error:
             result = localizer.skip(record.stamp_s, str(error))
         yield result, (time.perf_counter() - started) * 1e3
@@ -57,6 +62,7 @@ def seen_scans(bag: BagReader, config: LocalizerConfig, tile: TileConfig, start_
         BagError: the bag lacks clouds or odometry, or is damaged.
     """
     odometry, part = OdometryBuffer(config.fusion), 0
+    intake = CloudIntake(NodeConfig(), config.cloud, bag.frames())
 
     def add(stamp_s: float, T_odom_base: Pose2) -> None:
         nonlocal part
@@ -67,7 +73,8 @@ def seen_scans(bag: BagReader, config: LocalizerConfig, tile: TileConfig, start_
         if isinstance(T_odom_base, str):
             continue
         try:
-            yield SeenScan(scan_of_cloud(_cloud(record), config.cloud, tile), T_odom_base, part)
+            cloud = deskewed(intake.take(record.message), odometry)
+            yield SeenScan(scan_of_cloud(cloud, config.cloud, tile), T_odom_base, part)
         except CloudError:
             continue
 
@@ -86,15 +93,3 @@ def _after_odometry(bag: BagReader, start_s: float, timeout_s: float, add: Calla
         while waiting and waiting[0].stamp_s <= limit_s:
             yield waiting.popleft()
     yield from waiting
-
-
-def _cloud(record: CloudRecord) -> Cloud:
-    """The cloud in the base frame.
-
-    Raises:
-        CloudError: it is damaged or in another frame.
-    """
-    cloud = decode(record.message)
-    if cloud.frame_id != BASE_FRAME:
-        raise CloudError(f"the cloud is in frame {cloud.frame_id!r}, not {BASE_FRAME}; record it in {BASE_FRAME}")
-    return cloud

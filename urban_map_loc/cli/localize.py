@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from urban_map_loc.config import LocalizerConfig
+from urban_map_loc.config import LocalizerConfig, NodeConfig
 
 HELP = "localize a recorded drive, as fast as it goes"
 
@@ -18,6 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, metavar="MODEL.safetensors", help="model trained on this area")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write estimates into")
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="start so long after the bag's start")
+    parser.add_argument(
+        "--extrinsic",
+        type=float,
+        nargs=6,
+        default=None,
+        metavar=("X", "Y", "Z", "ROLL", "PITCH", "YAW"),
+        help="the sensor's place in base_link [m, rad], of clouds in its own frame (default: the bag's /tf_static)",
+    )
     parser.add_argument("--seed", type=int, default=LocalizerConfig().seed, metavar="S", help="default %(default)s")
 
 
@@ -25,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     """Localize every cloud of the bag and write a RUN folder.
 
     Raises:
-        AreaError, BagError, ModelError, OutputError: in one line each.
+        AreaError, BagError, ConfigurationError, ModelError, OutputError: in one line each.
     """
     from collections import Counter
 
@@ -42,10 +50,13 @@ def run(args: argparse.Namespace) -> None:
     localizer = Localizer.load(args.area, args.model, config)
     states: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
+    node = NodeConfig()
+    if args.extrinsic:
+        node = NodeConfig(extrinsic=tuple(args.extrinsic), sensor_frame=str(bag.cloud_at(0.0).message.header.frame_id))
     files = {"bag": args.bag, "area": args.area, "model": args.model}
     with RunWriter(args.out, localizer.area, config, files=files) as run_folder:
-        run_folder.note(start_s=args.start)
-        answers = replay(bag, localizer, args.start)
+        run_folder.note(start_s=args.start, extrinsic=list(node.extrinsic))
+        answers = replay(bag, localizer, args.start, node)
         for result, latency_ms in track(answers, "localizing", bag.cloud_count, console=Console(stderr=True)):
             run_folder.add(result, latency_ms)
             states[result.state.value] += 1

@@ -19,12 +19,14 @@ class Cloud:
         points: `(N, 3)` float32 x, y, z [m], in the base frame once an extrinsic has been applied.
         label: `(N,)` integer class of each point, or None where the cloud carries none.
         frame_id: frame the points are given in.
+        offset_s: `(N,)` float32 when each point was measured, after the stamp [s]; None where all were at once or nobody said.
     """
 
     stamp_s: float
     points: NDArray[np.float32]
     label: NDArray[np.int64] | None = None
     frame_id: str = "base_link"
+    offset_s: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)

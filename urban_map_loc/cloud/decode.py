@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.cloud.cloud import NO_LABEL, Cloud, WholeCloud
+from urban_map_loc.cloud.times import point_offsets
+from urban_map_loc.config import CloudConfig
 from urban_map_loc.errors import CloudError
 
 # sensor_msgs/PointField: constant to numpy type, without byte order.
@@ -31,6 +33,10 @@ class _Layout:
     order: str
     fields: dict[str, tuple[int, str]]
 
+    def first_of(self, names: tuple[str, ...]) -> str | None:
+        """The first of `names` that is a field."""
+        return next((name for name in names if name in self.fields), None)
+
     def view(self, name: str) -> NDArray[Any]:
         """`(height, width)` view of a field."""
         offset, kind = self.fields[name]
@@ -42,17 +48,19 @@ class _Layout:
         return np.ndarray((self.height, self.width), dtype, self.data.data, offset, (self.row_step, self.point_step))
 
 
-def decode(message: Any) -> Cloud:
-    """The finite points of a sensor_msgs/PointCloud2 and, where it has the field `label`, their classes.
+def decode(message: Any, config: CloudConfig | None = None) -> Cloud:
+    """The finite points of a sensor_msgs/PointCloud2, with their classes and times where it has fields for them.
 
     Args:
         message: a message of rclpy or rosbags, or anything with its attributes. Fields may come in any order, with any
             offset and padding, of any numeric type, in either byte order, organised or not.
+        config: names of the fields; the defaults unless given.
 
     Raises:
-        CloudError: no x, y or z, no point, sizes that do not fit the data, no finite point, a label that is no integer.
+        CloudError: no x, y or z, no point, sizes that do not fit the data, no finite point, a label that is no integer, times that are no
+            sweep's.
     """
-    layout = _layout(message)
+    config, layout = config or CloudConfig(), _layout(message)
     points = _xyz(layout)
     finite = np.isfinite(points)
     keep = None if finite.all() else finite[:, 0] & finite[:, 1] & finite[:, 2]
@@ -60,20 +68,28 @@ def decode(message: Any) -> Cloud:
         points = points[keep]
         if not len(points):
             raise CloudError(f"none of the {len(keep)} points is finite (all NaN); check the driver that publishes the cloud")
-    label = _labels(layout, keep) if "label" in layout.fields else None
-    stamp = message.header.stamp
-    return Cloud(float(stamp.sec) + float(stamp.nanosec) * 1e-9, points, label, str(message.header.frame_id))
+    stamp_s, frame_id = _header(message)
+    name = layout.first_of(config.label_fields)
+    label = _labels(layout, name, keep) if name else None
+    name = layout.first_of(config.time_fields) if config.deskew else None
+    offset_s = point_offsets(_column(layout, name, keep), stamp_s, name, config.time_unit) if name else None
+    return Cloud(stamp_s, points, label, frame_id, offset_s)
 
 
-def decode_whole(message: Any) -> WholeCloud:
+def decode_whole(message: Any, config: CloudConfig | None = None) -> WholeCloud:
     """All points of a message in its own order, finite or not; arguments and errors as of `decode`, but no finite point is no error."""
-    layout = _layout(message)
+    config, layout = config or CloudConfig(), _layout(message)
     points, label = _xyz(layout), None
-    if "label" in layout.fields:
+    if name := layout.first_of(config.label_fields):
         label, finite = np.full(len(points), NO_LABEL), WholeCloud(points).finite
-        label[finite] = _labels(layout, finite)
+        label[finite] = _labels(layout, name, finite)
+    return WholeCloud(points, label, *_header(message))
+
+
+def _header(message: Any) -> tuple[float, str]:
+    """Stamp [s] and frame."""
     stamp = message.header.stamp
-    return WholeCloud(points, label, float(stamp.sec) + float(stamp.nanosec) * 1e-9, str(message.header.frame_id))
+    return float(stamp.sec) + float(stamp.nanosec) * 1e-9, str(message.header.frame_id)
 
 
 def _layout(message: Any) -> _Layout:
@@ -111,12 +127,16 @@ def _xyz(layout: _Layout) -> NDArray[np.float32]:
     return points.reshape(-1, 3)
 
 
-def _labels(layout: _Layout, keep: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    values = layout.view("label").reshape(-1)
-    if keep is not None:
-        values = values[keep]
+def _column(layout: _Layout, name: str, keep: NDArray[np.bool_] | None) -> NDArray[Any]:
+    """A field's values `(N,)`, those of `keep` alone."""
+    values = layout.view(name).reshape(-1)
+    return values if keep is None else values[keep]
+
+
+def _labels(layout: _Layout, name: str, keep: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    values = _column(layout, name, keep)
     if values.dtype.kind != "f":
         return values.astype(np.int64)
     if not (np.isfinite(values).all() and (np.abs(values) < 2**53).all() and (values == np.trunc(values)).all()):
-        raise CloudError("field label holds numbers that are no integers; publish the class as an integer")
+        raise CloudError(f"field {name} holds numbers that are no integers; publish the class as an integer")
     return values.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Where the sensor sits on the car: `T_base_sensor`, a rigid transform of space."""
+"""Where the sensor sits on the car: `T_base_sensor`, a rigid transform of space, given as it is or by a tree of frames."""
 
 from __future__ import annotations
 
@@ -62,6 +62,19 @@ class Extrinsic:
         )
         return cls(rotation, t)
 
+    @classmethod
+    def identity(cls) -> Extrinsic:
+        """A sensor whose frame is the base frame."""
+        return cls(np.eye(3), np.zeros(3))
+
+    def __matmul__(self, other: Extrinsic) -> Extrinsic:
+        """Compose: `T_a_b @ T_b_c` is `T_a_c`."""
+        return Extrinsic(self.rotation @ other.rotation, self.rotation @ other.translation + self.translation)
+
+    def inverse(self) -> Extrinsic:
+        """`T_b_a` of `T_a_b`."""
+        return Extrinsic(self.rotation.T, -self.rotation.T @ self.translation)
+
     @property
     def is_identity(self) -> bool:
         """True where the sensor's frame is the base frame."""
@@ -75,3 +88,31 @@ class Extrinsic:
         moved: NDArray[np.float32] = single @ self.rotation.T.astype(np.float32)
         moved += self.translation.astype(np.float32)
         return moved
+
+
+class FrameTree:
+    """Frames fixed to one another, as `/tf_static` gives them, and the way from any to any."""
+
+    def __init__(self) -> None:
+        self._neighbours: dict[str, dict[str, Extrinsic]] = {}
+
+    def add(self, parent: str, child: str, T_parent_child: Extrinsic) -> None:
+        """Take a transform; a later one of the same frames replaces it. Leading slashes of ROS 1 names are left out."""
+        parent, child = parent.lstrip("/"), child.lstrip("/")
+        self._neighbours.setdefault(parent, {})[child] = T_parent_child
+        self._neighbours.setdefault(child, {})[parent] = T_parent_child.inverse()
+
+    def find(self, target: str, source: str) -> Extrinsic | None:
+        """`T_target_source`, None where the two are not joined."""
+        target, source = target.lstrip("/"), source.lstrip("/")
+        reached = {target: Extrinsic.identity()}
+        waiting = [target]
+        while waiting:
+            frame = waiting.pop()
+            if frame == source:
+                return reached[frame]
+            for neighbour, T_frame_neighbour in list(self._neighbours.get(frame, {}).items()):  # grows in another thread
+                if neighbour not in reached:
+                    reached[neighbour] = reached[frame] @ T_frame_neighbour
+                    waiting.append(neighbour)
+        return None

@@ -13,10 +13,11 @@ from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.geopackage import read_area
 from urban_map_loc.area.raster import BuildingRaster, raster_cache
 from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.deskew import deskewed
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.errors import CloudError
-from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
@@ -94,9 +95,9 @@ class Localizer:
             single_scan: also give the best answer to this cloud alone, whatever the state.
         """
         timer = StageTimer()
-        # 1. The building points, thinned to one a direction.
+        # 1. The building points as seen from where the car was at the stamp, thinned to one a direction.
         try:
-            scan = scan_of_cloud(cloud, self.config.cloud, self.tile_config)
+            scan = scan_of_cloud(deskewed(cloud, self.odometry), self.config.cloud, self.tile_config)
         except CloudError as error:
             return self.add_blank(cloud.stamp_s, str(error))
         timer.stage("extraction")
@@ -239,10 +240,9 @@ class Localizer:
         if isinstance(T_odom_base, str):
             return self.skip(stamp_s, T_odom_base)
         self.drive.move(T_odom_base)
-        if self.tracker:
-            pose = self.tracker.move(T_odom_base)
-            if lost := self.tracker.lost or self._outside(pose):
-                self._lose(lost)
+        self._track(T_odom_base, self.drive.add(stamp_s, T_odom_base, np.zeros((0, 2))))
+        if self.tracker and (lost := self.tracker.lost or self._outside(self.tracker.T_map_odom @ T_odom_base)):
+            self._lose(lost)
         return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))
 
     def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
@@ -254,17 +254,25 @@ class Localizer:
         cloud = _made_up_street()
         for kind in ("geometric", "labels"):
             with suppress(CloudError):  # what these points are taken for does not matter
-                scan_of_cloud(cloud, replace(self.config.cloud, kind=kind), self.tile_config)
+                scan_of_cloud(deskewed(cloud, _Standing()), replace(self.config.cloud, kind=kind), self.tile_config)
         points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
-        hypotheses = self.model.network.hypotheses(self.grid.draw(points), self.config.verification.cells)
+        hypotheses = self.model.network.hypotheses(self.renderer.tile(points).image, self.config.verification.cells)
         self.finder.propose(self.verifier.answers(points, hypotheses), Pose2.identity())
         self.finder.judge(Pose2.identity(), points, np.zeros_like(points))
         self.finder.clear()
 
 
 def _made_up_street() -> Cloud:
-    """A labelled cloud of two walls."""
+    """A labelled cloud of two walls, as from a sweep."""
     x, z = np.meshgrid(np.arange(-20.0, 20.0, 0.2), np.arange(0.0, 5.0, 0.25))
     sides = [np.column_stack([x.ravel(), np.full(x.size, y), z.ravel()]) for y in (-8.0, 8.0)]
     points = np.concatenate(sides).astype(np.float32)
-    return Cloud(0.0, points, np.zeros(len(points), dtype=np.int64))
+    offset_s = np.linspace(0.0, 0.1, len(points), dtype=np.float32)
+    return Cloud(0.0, points, np.zeros(len(points), dtype=np.int64), offset_s=offset_s)
+
+
+class _Standing:
+    """The motion of a car that stands."""
+
+    def poses(self, stamps_s: FloatArray) -> FloatArray:
+        return np.zeros((len(stamps_s), 3))

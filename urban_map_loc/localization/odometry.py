@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from itertools import islice
+
+import numpy as np
 
 from urban_map_loc.config import FusionConfig
-from urban_map_loc.geometry.pose2 import Pose2, interpolate
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2, interpolate
+
+# Beyond the newest pose the car is taken to go on as over this time before: shorter ones carry odometry's noise too far.
+VELOCITY_OVER_S = 0.1
 
 
 class OdometryBuffer:
@@ -53,3 +59,23 @@ class OdometryBuffer:
             return self._poses[0 if after == 0 else -1]
         start, end = self._stamps[after - 1], self._stamps[after]
         return interpolate(self._poses[after - 1], self._poses[after], (stamp_s - start) / (end - start))
+
+    def poses(self, stamps_s: FloatArray) -> FloatArray | None:
+        """`T_odom_base` `(K, 3)` at stamps `(K,)` [s] of one sweep, for undoing the car's motion in it.
+
+        Interpolated, and continued at constant velocity beyond the first and the last pose, for a sweep's last points are often newer than
+        any odometry; None where there are no two poses, or the sweep is further than `odometry_timeout_s` from them.
+        """
+        stamps, limit = self._stamps, self.config.odometry_timeout_s
+        if len(stamps) < 2 or stamps_s.min() < stamps[0] - limit or stamps_s.max() > stamps[-1] + limit:
+            return None
+        first = max(0, bisect_left(stamps, min(float(stamps_s.min()), stamps[-1]) - VELOCITY_OVER_S) - 1)
+        times = np.array(list(islice(stamps, first, None)))
+        poses = np.array([(pose.x, pose.y, pose.yaw) for pose in islice(self._poses, first, None)])
+        poses[:, 2] = np.unwrap(poses[:, 2])
+        out = np.column_stack([np.interp(stamps_s, times, column) for column in poses.T])
+        early, late = stamps_s < times[0], stamps_s > times[-1]
+        out[early] = poses[0] + np.outer(stamps_s[early] - times[0], (poses[1] - poses[0]) / (times[1] - times[0]))
+        k = max(0, int(np.searchsorted(times, times[-1] - VELOCITY_OVER_S, side="right")) - 1)
+        out[late] = poses[-1] + np.outer(stamps_s[late] - times[-1], (poses[-1] - poses[k]) / (times[-1] - times[k]))
+        return out

@@ -17,6 +17,7 @@ from sensor_msgs.msg import NavSatFix, PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.errors import ConfigurationError, UrbanMapLocError
 from urban_map_loc.localization.result import LocalizationResult
@@ -154,7 +155,12 @@ class LocalizerNode(LifecycleNode):
 
     def _new_worker(self, localizer: LocalizerLike) -> Worker:
         return Worker(
-            localizer, self.settings, self._on_result, self.get_logger().warning, lambda raw: deserialize_message(raw, PointCloud2)
+            localizer,
+            self.settings,
+            CloudIntake(self.settings, self.tuning.cloud),
+            self._on_result,
+            self.get_logger().warning,
+            lambda raw: deserialize_message(raw, PointCloud2),
         )
 
     def _stop_worker(self) -> None:

@@ -19,8 +19,7 @@ import numpy as np
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.cloud.cloud import Cloud
-from urban_map_loc.cloud.decode import decode
-from urban_map_loc.cloud.extrinsic import Extrinsic
+from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.config import FusionConfig, NodeConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import Pose2
@@ -60,47 +59,13 @@ class Correction:
         return PoseEstimate(T_map_base, self.estimate.covariance + np.diag([position, position, turn]), self.estimate.score)
 
 
-@dataclass(frozen=True)
-class Clouds:
-    """Which header frames are taken, and how their points get into the base frame."""
-
-    config: NodeConfig
-    extrinsic: Extrinsic
-
-    @classmethod
-    def from_config(cls, config: NodeConfig) -> Clouds:
-        """Read the extrinsic once.
-
-        Raises:
-            ConfigurationError: `extrinsic` is no six finite numbers.
-        """
-        return cls(config, Extrinsic.from_xyz_rpy(config.extrinsic))
-
-    def decode(self, message: Any) -> Cloud:
-        """The cloud's finite points in the base frame.
-
-        Raises:
-            CloudError: unknown frame or undecodable data; one line with the remedy.
-        """
-        config, frame = self.config, str(message.header.frame_id)
-        mounted = bool(config.sensor_frame) and frame == config.sensor_frame
-        if not mounted and frame != config.base_frame and frame not in config.cloud_frames:
-            raise CloudError(
-                f"cloud is in frame {frame!r}, whose place on the car is unknown; add it to parameter cloud_frames if its points are "
-                f"in the base frame, else set sensor_frame to it and extrinsic to its place"
-            )
-        cloud = decode(message)
-        if not mounted:
-            return cloud
-        return Cloud(cloud.stamp_s, self.extrinsic.apply(cloud.points), cloud.label, config.base_frame)
-
-
 class Worker:
     """Feeds the localizer from its own thread, between `start` and `stop`.
 
     Args:
         localizer: used by this thread alone once started.
-        config: frames and waiting times.
+        config: waiting times.
+        intake: takes clouds into the base frame.
         on_result: called in this thread with the cloud's header, the result and the time since the cloud came in [ms].
         log: called with a line that a user should see once.
         read: makes a message of what `offer_cloud` was given.
@@ -110,6 +75,7 @@ class Worker:
         self,
         localizer: LocalizerLike,
         config: NodeConfig,
+        intake: CloudIntake,
         on_result: Callable[[Any, LocalizationResult, float], None],
         log: Callable[[str], None],
         read: Callable[[Any], Any] = lambda message: message,
@@ -118,7 +84,7 @@ class Worker:
         self.config = config
         self.correction: Correction | None = None
         self.dropped = 0
-        self._clouds = Clouds.from_config(config)
+        self._intake = intake
         self._on_result, self._log, self._read = on_result, log, read
         self._changed = threading.Condition()
         self._cloud: tuple[Any, float] | None = None
@@ -203,7 +169,7 @@ class Worker:
         self._notice_restart(stamp_s, self._cloud_s)
         self._cloud_s = max(self._cloud_s, stamp_s)
         try:
-            cloud = self._clouds.decode(message)
+            cloud = self._intake.take(message)
             self._wait_for_odometry(stamp_s)
             result = self.localizer.add_cloud(cloud)
         except CloudError as error:
