@@ -55,7 +55,9 @@ class MapNetConfig(Section):
     )
     rings: int = setting(32, "rings of range in which it looks: 1.5 m wide where a tile reaches 48 m", low=4, high=128)
     view_size: int = setting(256, "numbers that describe a view, over all headings; 512 did no better", low=16, high=4096)
-    reference_spacing_m: float = setting(2.0, "the map's own views are taken this far apart along roads", unit="m", low=0.5, high=50.0)
+    reference_spacing_m: float = setting(
+        3.0, "the map's own views are taken this far apart along roads; 2 or 4 did as well", unit="m", low=0.5, high=50.0
+    )
     reference_lateral_m: float = setting(1.5, "and this far left and right of a road's centre line", unit="m", low=0.0, high=10.0)
     feature_size: int = setting(512, "length of the feature from which a regression head reads the pose", low=16, high=4096)
     rotation: str = setting(
@@ -84,11 +86,25 @@ class TrainingConfig(Section):
     weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", low=0.0, high=1.0)
     warmup_steps: int = setting(100, "steps over which the learning rate rises", low=0)
     reference_jitter_m: float = setting(
-        1.5, "the map's view that a tile is compared with is taken this far from it, 1 sigma: references lie 2 m apart", unit="m", low=0.0
+        1.5, "the map's view that a tile is compared with is taken this far from it, 1 sigma: references lie 3 m apart", unit="m", low=0.0
     )
     gradient_clip: float = setting(5.0, "largest gradient norm", low=0.0)
-    validation_tiles: int = setting(1024, "tiles at poses never trained on", low=16)
-    checkpoint_seconds: float = setting(60.0, "a killed training loses at most this much", unit="s", low=1.0)
+    average_decay: float = setting(
+        0.99,
+        "share that each step leaves of the moving average of the weights, which is what is saved: it looks back some 100 steps, "
+        "evens out the steps' noise, and does not lag behind a training of a few minutes",
+        low=0.0,
+        high=0.99999,
+    )
+    drive_tiles: int = setting(16, "tiles of a validation drive", low=1, high=1024)
+    drive_spacing_m: float = setting(10.0, "distance between them, so that they differ", unit="m", low=0.1, high=200.0)
+    validation_tiles: int = setting(1024, "tiles of drives never trained on, with which the finished model is judged", low=16)
+    quick_validation_tiles: int = setting(256, "the same while training goes on", low=16)
+    validation_seconds: float = setting(60.0, "training goes on at least so long between two validations", unit="s", low=0.0)
+    validation_share: float = setting(
+        0.02, "share of the time that they may take; an area of many roads has many views to describe anew", low=1e-4, high=0.5
+    )
+    checkpoint_seconds: float = setting(30.0, "a killed training loses this much, and the time of a step and of writing", unit="s", low=1.0)
 
 
 @dataclass(frozen=True)
