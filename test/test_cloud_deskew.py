@@ -19,10 +19,10 @@ STAMP_S = 100.0
 
 
 class Drive:
-    """Constant speed [m/s] and turn rate [rad/s] from a pose at the stamp."""
+    """Constant speed [m/s] and turn rate [rad/s] through one pose at the stamp."""
 
-    def __init__(self, speed: float, rate: float, at: Pose2 = Pose2(7.0, -3.0, 0.4)) -> None:
-        self.speed, self.rate, self.at = speed, rate, at
+    def __init__(self, speed: float, rate: float) -> None:
+        self.speed, self.rate, self.at = speed, rate, Pose2(7.0, -3.0, 0.4)
 
     def pose(self, stamp_s: float) -> Pose2:
         t = stamp_s - STAMP_S
