@@ -67,6 +67,17 @@ def test_what_comes_with_the_points_stays_with_them() -> None:
     assert (cloud.label.tolist(), cloud.stamp_s) == ([50], 12.5)
 
 
+def test_whole_clouds_are_placed_alike() -> None:
+    intake = CloudIntake(NodeConfig(sensor_frame="lidar", extrinsic=AHEAD), CloudConfig())
+    bad = cloud_in("lidar", x=[np.nan])
+    whole = intake.take_whole(cloud_in("lidar"))
+    np.testing.assert_allclose(whole.points, [[1.0, 3.0, 3.0]], atol=1e-6)
+    assert (whole.frame_id, whole.stamp_s) == ("base_link", 12.5)
+    assert not intake.take_whole(bad).finite.any()
+    with pytest.raises(CloudError, match="unknown"):
+        intake.take_whole(cloud_in("velodyne"))
+
+
 def test_a_wrong_extrinsic_is_found_at_once() -> None:
     with pytest.raises(ConfigurationError, match="six finite numbers"):
         CloudIntake(NodeConfig(extrinsic=(1.0, 2.0)), CloudConfig())

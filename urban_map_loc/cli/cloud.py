@@ -96,10 +96,11 @@ class _Source:
         return Pose2.from_array(pose)
 
 
-def _open(args: argparse.Namespace) -> _Source:
+def _open(args: argparse.Namespace, config: CloudConfig) -> _Source:
     from urban_map_loc.bags.reader import BagReader
-    from urban_map_loc.cloud.decode import decode_whole
     from urban_map_loc.cloud.files import SUFFIXES, read_cloud_file
+    from urban_map_loc.cloud.intake import CloudIntake
+    from urban_map_loc.config import NodeConfig
 
     if not args.source.is_dir() and (args.source.suffix.lower() in SUFFIXES or args.source.is_file()):
         if args.at is not None:
@@ -108,7 +109,7 @@ def _open(args: argparse.Namespace) -> _Source:
     if args.labels is not None:
         args.cloud_usage("--labels belong to a file; a bag's clouds carry theirs in the field label")
     bag = BagReader(args.source)
-    return _Source(decode_whole(bag.cloud_at(args.at or 0.0).message), bag)
+    return _Source(CloudIntake(NodeConfig(), config, bag.frames()).take_whole(bag.cloud_at(args.at or 0.0).message), bag)
 
 
 def _config(args: argparse.Namespace) -> CloudConfig:
@@ -136,7 +137,8 @@ def _extract(args: argparse.Namespace) -> None:
     from urban_map_loc.output import final_file, require_writable
 
     require_writable(args.out)
-    config, cloud = _config(args), _open(args).cloud
+    config = _config(args)
+    cloud = _open(args, config).cloud
     building, road = _masks(cloud, config)
     with final_file(args.out) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, points=cloud.points, building=building, road=road)
@@ -155,7 +157,8 @@ def _show(args: argparse.Namespace) -> None:
     from urban_map_loc.tile.from_cloud import ScanRenderer
 
     require_writable(args.out)
-    config, source = _config(args), _open(args)
+    config = _config(args)
+    source = _open(args, config)
     area = read_area(args.area) if args.area else None
     pose = source.true_pose(area) if area else None
     cloud, tile = source.cloud, TileConfig()

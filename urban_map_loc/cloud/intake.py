@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from urban_map_loc.cloud.cloud import Cloud
-from urban_map_loc.cloud.decode import decode
+from urban_map_loc.cloud.cloud import Cloud, WholeCloud
+from urban_map_loc.cloud.decode import decode, decode_whole
 from urban_map_loc.cloud.extrinsic import Extrinsic, FrameTree
 from urban_map_loc.config import CloudConfig, NodeConfig
 from urban_map_loc.errors import CloudError
@@ -37,6 +37,12 @@ class CloudIntake:
         """
         T_base_sensor = self._T_base_sensor(str(message.header.frame_id))
         cloud = decode(message, self._cloud)
+        return replace(cloud, points=T_base_sensor.apply(cloud.points), frame_id=self._node.base_frame)
+
+    def take_whole(self, message: Any) -> WholeCloud:
+        """All the message's points, finite or not, in the base frame and in their order; errors as of `take`."""
+        T_base_sensor = self._T_base_sensor(str(message.header.frame_id))
+        cloud = decode_whole(message, self._cloud)
         return replace(cloud, points=T_base_sensor.apply(cloud.points), frame_id=self._node.base_frame)
 
     def _T_base_sensor(self, frame: str) -> Extrinsic:
