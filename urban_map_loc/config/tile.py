@@ -100,6 +100,6 @@ class ScanEffectsConfig(Section):
         0.5, "displacement of buildings, 1 sigma in each axis, another one every 22 degrees around the car", unit="m", low=0.0, high=10.0
     )
     simplified_m: float = setting(
-        0.6, "pieces of wall, 4 m long, stand at most so far before or behind the map's simpler outline", unit="m", low=0.0, high=10.0
+        0.8, "pieces of wall, 4 m long, stand at most so far before or behind the map's simpler outline", unit="m", low=0.0, high=10.0
     )
     map_shift_m: float = setting(0.0, "the whole map is off by at most this, in any direction", unit="m", low=0.0, high=20.0)

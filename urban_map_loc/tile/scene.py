@@ -58,6 +58,13 @@ class Scene(NamedTuple):
     obstacles: FloatArray
     map_shift: FloatArray
 
+    def part(self, part: slice) -> Scene:
+        """The scene of some of the tiles."""
+        return Scene._make(values[part] for values in self)
+
+
+EVERY_TILE = slice(None)
+
 
 def draw_scene(tile: TileConfig, effects: ScanEffectsConfig, count: int, seed: int, stretch: int = 1) -> Scene:
     """The scene of `count` tiles; so many consecutive ones as a `stretch` of a drive share the sensor and the map's errors."""
@@ -110,7 +117,7 @@ def _obstacles(
     wall: float,
 ) -> FloatArray:
     """Straight obstacles `(count, M, 5)` beside the road, as in `Scene`, a share of them `across` it."""
-    number = random.poisson(mean, count)
+    number = random.poisson(mean * random.uniform(0.0, 2.0, count))  # some streets are green, and some are bare
     shape = (count, int(number.max(initial=0)))
     x, y = random.uniform(-ALONGSIDE_M, ALONGSIDE_M, shape), random.uniform(*aside_m, shape)
     direction = random.normal(0.0, 0.15, shape) + 0.5 * np.pi * (random.random(shape) < across)
