@@ -115,5 +115,5 @@ class CellsHead(Head):
     def _most_alike(self, reference: Tensor) -> Tensor:
         """The most alike reference `(C,)` of each cell, from logits `(M,)`; the first of all where a cell has none."""
         highest = reference.new_full((len(self.cells),), -math.inf).scatter_reduce(0, self.reference_cell, reference, "amax")
-        found = torch.nonzero(reference == highest[self.reference_cell])[:, 0]
-        return self.reference_cell.new_zeros(len(self.cells)).index_copy(0, self.reference_cell[found], found)
+        found = torch.where(reference == highest[self.reference_cell], torch.arange(len(reference), device=reference.device), 0)
+        return self.reference_cell.new_zeros(len(self.cells)).scatter_reduce(0, self.reference_cell, found, "amax")

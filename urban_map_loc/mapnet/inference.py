@@ -41,9 +41,12 @@ class Ranking(nn.Module):
     """Tile in, the fields of `Hypotheses` out as tensors: what runs on the robot, and what is exported."""
 
     def __init__(self, network: MapNet, count: int) -> None:
-        """A copy of the network, batch norms folded, that gives the `count` most probable poses."""
+        """A copy of the network, batch norms folded, that gives the `count` most probable poses.
+
+        Convolutions' weights lie as their images do, channels last: ResNet-34 then takes half the time on a processor.
+        """
         super().__init__()
-        self.network = deepcopy(network).eval()
+        self.network = deepcopy(network).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.count = count
         fold_batch_norms(self.network.trunk)
 
