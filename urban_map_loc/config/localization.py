@@ -103,4 +103,5 @@ class LocalizerConfig(Section):
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    device: str = setting("auto", "where MapNet runs; auto: on a GPU where there is one", choices=("auto", "cpu", "cuda"))
     seed: int = setting(0, "seed of every random choice", low=0)

@@ -27,6 +27,7 @@ from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
+from urban_map_loc.mapnet.inference import Inference, choose_device
 from urban_map_loc.tile.from_cloud import BuildingTile, ScanRenderer
 
 
@@ -41,6 +42,7 @@ class Localizer:
 
         Raises:
             ModelError: the model was trained on another area.
+            ConfigurationError: device cuda, but there is no GPU.
         """
         model.check_area(area, str(area_path or "the area"))
         self.area, self.model, self.config = area, model, config
@@ -49,7 +51,7 @@ class Localizer:
         self.grid = self.renderer.grid
         self.raster = BuildingRaster.from_area(area, config.raster, raster_cache(area_path) if area_path else None)
         self.verifier = Verifier(area, self.raster, config.verification)
-        self.search = Search(model.network, self.verifier)
+        self.search = Search(Inference(model.network, choose_device(config.device)), self.verifier)
         self.odometry = OdometryBuffer(config.fusion)
         self.drive = RecentDrive(config.fusion)
         self.finder = Finder(self.verifier, config.fusion)
@@ -64,6 +66,7 @@ class Localizer:
 
         Raises:
             AreaError, ModelError: a file is missing, damaged, or the model is of another area.
+            ConfigurationError: device cuda, but there is no GPU.
         """
         return cls(read_area(area_path), load_checkpoint(model_path), config, area_path)
 
@@ -256,7 +259,7 @@ class Localizer:
             with suppress(CloudError):  # what these points are taken for does not matter
                 scan_of_cloud(deskewed(cloud, _Standing()), replace(self.config.cloud, kind=kind), self.tile_config)
         points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
-        hypotheses = self.model.network.hypotheses(self.renderer.tile(points).image, self.config.verification.cells)
+        hypotheses = self.search.network.hypotheses(self.renderer.tile(points).image, self.config.verification.cells)
         self.finder.propose(self.verifier.answers(points, hypotheses), Pose2.identity())
         self.finder.judge(Pose2.identity(), points, np.zeros_like(points))
         self.finder.clear()
