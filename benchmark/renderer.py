@@ -17,7 +17,7 @@ from urban_map_loc.area.geopackage import read_area
 from urban_map_loc.area.osm import read_osm
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.area.roads import RoadRaster
-from urban_map_loc.config import BUILDINGS_AND_ROADS, TrainConfig
+from urban_map_loc.config import BUILDINGS_AND_ROADS, ScanEffectsConfig, TrainConfig
 from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
 from urban_map_loc.simulation.town import write_town
 from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
@@ -52,18 +52,20 @@ def main() -> None:
     print("| renderer | channels | scan effects | tiles/s |\n|---|---|---|---|", flush=True)
     for tile in (replace(CONFIG.tile, sectors=360), replace(CONFIG.tile, sectors=360, channels=BUILDINGS_AND_ROADS)):
         compiled = MapRenderer(raster, tile, roads)
+        on_torch = [TorchMapRenderer(raster, tile, roads, device) for device in (("cpu", "cuda") if args.cuda else ("cpu",))]
         for name, effects in (("none", NO_EFFECTS), ("as in training", CONFIG.effects)):
             figure = rate(lambda e=effects, r=compiled: r.tiles(poses, e), args.batch, args.seconds)
             print(f"| numba | {tile.channels} | {name} | {figure:,.0f} |", flush=True)
-        for device in ("cpu", "cuda") if args.cuda else ("cpu",):
-            on_torch, at = TorchMapRenderer(raster, tile, roads, device), torch.from_numpy(poses).to(device)
+            for renderer in on_torch:
+                at = torch.from_numpy(poses).to(renderer.device)
 
-            def render(r: TorchMapRenderer = on_torch, at: torch.Tensor = at) -> None:
-                r.tiles(at)
-                if r.device.type == "cuda":
-                    torch.cuda.synchronize()
+                def render(r: TorchMapRenderer = renderer, at: torch.Tensor = at, e: ScanEffectsConfig = effects) -> None:
+                    r.tiles(at, e)
+                    if r.device.type == "cuda":
+                        torch.cuda.synchronize()
 
-            print(f"| PyTorch, {device} | {tile.channels} | none | {rate(render, args.batch, args.seconds):,.0f} |", flush=True)
+                figure = rate(render, args.batch, args.seconds)
+                print(f"| PyTorch, {renderer.device.type} | {tile.channels} | {name} | {figure:,.0f} |", flush=True)
 
 
 def _town() -> AreaMap:
