@@ -8,7 +8,14 @@ from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
 from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
-from urban_map_loc.config.localization import FusionConfig, LocalizerConfig, TrackingConfig, VerificationConfig
+from urban_map_loc.config.localization import (
+    FusionConfig,
+    GnssConfig,
+    LocalizerConfig,
+    PriorConfig,
+    TrackingConfig,
+    VerificationConfig,
+)
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
 from urban_map_loc.config.simulation import SimulationConfig
@@ -30,9 +37,11 @@ __all__ = [
     "FcnGridConfig",
     "FcnTrainingConfig",
     "FusionConfig",
+    "GnssConfig",
     "LocalizerConfig",
     "MapNetConfig",
     "NodeConfig",
+    "PriorConfig",
     "RasterConfig",
     "RoadConfig",
     "SamplerConfig",

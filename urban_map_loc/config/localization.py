@@ -21,8 +21,9 @@ class VerificationConfig(Section):
     heading_steps: int = setting(120, "candidate headings per turn", low=8, high=720)
     road_reach_m: float = setting(4.0, "candidates lie this near to a road", unit="m", low=0.5, high=100.0)
     log_probability_weight: float = setting(0.02, "weight of the cell's log-probability in the final score", low=0.0, high=1.0)
-    coarse_rays: int = setting(48, "hits used for a first look at every candidate, evenly thinned", low=8, high=2000)
-    rays: int = setting(180, "hits used for a second look at the best of them, and for refining", low=8, high=2000)
+    coarse_rays: int = setting(32, "hits used for a first look at every candidate, evenly thinned", low=8, high=2000)
+    second_rays: int = setting(60, "hits used, with their rays, for a second look at the best of them", low=8, high=2000)
+    rays: int = setting(180, "hits used for refining and for the final score", low=8, high=2000)
     hits_per_wall: float = setting(15.0, "neighbouring hits share a wall's error: so many count as one measurement", low=1.0, high=1000.0)
     answers: int = setting(10, "distinct poses offered to fusion", low=1, high=200)
     distinct_m: float = setting(5.0, "answers nearer than this, with like heading, are one", unit="m", low=0.1)
@@ -95,6 +96,38 @@ class TrackingConfig(Section):
 
 
 @dataclass(frozen=True)
+class GnssConfig(Section):
+    """The integrity monitor of an optional GNSS receiver, and how its fixes are used."""
+
+    floor_m: float = setting(1.0, "added to the stated error of a fix: receivers praise themselves", unit="m", low=0.0)
+    fix_limit: float = setting(
+        11.8, "largest normalised squared innovation of one fix: chi-square of 2 degrees, 99.7 %; real fixes reached 7.3", low=1.0
+    )
+    outliers: int = setting(3, "fixes in a row beyond that limit and the receiver is rejected", low=1)
+    memory_s: float = setting(10.0, "time over which innovations are averaged; a receiver's errors last about as long", unit="s", low=0.1)
+    suspect_limit: float = setting(3.0, "largest test value of that mean; real fixes reached 1.3", low=0.1)
+    rejected_limit: float = setting(6.0, "test value of the mean from which the receiver is rejected", low=0.1)
+    trust_s: float = setting(3.0, "a receiver is used after agreeing for so long", unit="s", low=0.0)
+    trust_again_s: float = setting(15.0, "one that was rejected, after agreeing for so long", unit="s", low=0.0)
+    outage_s: float = setting(5.0, "after a silence of this length all is judged anew", unit="s", low=0.1)
+    spacing_m: float = setting(10.0, "of the fixes, one is used each so many metres: their errors last", unit="m", low=0.1)
+    inflation: float = setting(4.0, "variance of a used fix over the stated one, since its neighbours share its error", low=1.0)
+
+
+@dataclass(frozen=True)
+class PriorConfig(Section):
+    """First guesses from outside: they say where to look, and count for little."""
+
+    reach_sigma: float = setting(3.0, "a guess is looked for within so many of its sigma", low=0.5)
+    largest_reach_m: float = setting(60.0, "but not further than this: that much is seen at once", unit="m", low=5.0, high=500.0)
+    smallest_reach_m: float = setting(6.0, "and at least this far: people and receivers are too sure", unit="m", low=1.0)
+    advantage: float = setting(
+        0.04, "agreement that a place inside a guess has ahead of others, a little less than `lock_margin`", low=0.0, high=1.0
+    )
+    lifetime_m: float = setting(100.0, "a guess is forgotten after this much driving", unit="m", low=1.0)
+
+
+@dataclass(frozen=True)
 class LocalizerConfig(Section):
     """All that the localizer reads while it runs."""
 
@@ -103,5 +136,7 @@ class LocalizerConfig(Section):
     verification: VerificationConfig = field(default_factory=VerificationConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    gnss: GnssConfig = field(default_factory=GnssConfig)
     device: str = setting("auto", "where MapNet runs; auto: on a GPU where there is one", choices=("auto", "cpu", "cuda"))
     seed: int = setting(0, "seed of every random choice", low=0)

@@ -16,10 +16,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from urban_map_loc.area.raster import DISTANCE_STEP_M
 from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.localization.alignment import Distances
 
-Distances = NDArray[np.int8]
 HitValues = NDArray[np.float64]
 
 
@@ -135,87 +134,22 @@ def coarse_hits(
     return out
 
 
-@njit(cache=True, parallel=True)
-def climb(
-    distance: Distances,
-    hit: HitValues,
-    deep: int,
-    corner: FloatArray,
-    step: float,
-    penalty: float,
-    points: FloatArray,
-    origins: FloatArray,
-    poses: FloatArray,
-    first_step_m: float,
-    first_step_rad: float,
-    halvings: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Refine poses `(K, 3)` by pattern search (Hooke and Jeeves 1961): poses `(K, 3)` and scores `(K,)` at a local maximum.
-
-    Six moves a round (along, across, turn, both ways, in the car's own axes: streets are valleys there); the step is halved
-    when none helps.
-    """
-    out = poses.copy()
-    scores = np.empty(poses.shape[0])
-    for k in prange(poses.shape[0]):
-        e, n, yaw = poses[k, 0], poses[k, 1], poses[k, 2]
-        best = score_pose(distance, hit, deep, corner, step, penalty, points, origins, e, n, yaw)
-        metres, radians = first_step_m, first_step_rad
-        rounds = 0
-        halved = 0
-        while halved <= halvings and rounds < 40:
-            rounds += 1
-            improved = False
-            c, s = math.cos(yaw), math.sin(yaw)
-            for axis in range(3):
-                for sign in (-1.0, 1.0):
-                    de, dn, turn = 0.0, 0.0, 0.0
-                    if axis == 0:
-                        de, dn = sign * metres * c, sign * metres * s
-                    elif axis == 1:
-                        de, dn = -sign * metres * s, sign * metres * c
-                    else:
-                        turn = sign * radians
-                    value = score_pose(distance, hit, deep, corner, step, penalty, points, origins, e + de, n + dn, yaw + turn)
-                    if value > best + 1e-9:
-                        best, improved = value, True
-                        e, n, yaw = e + de, n + dn, yaw + turn
-                        break
-            if not improved:
-                metres *= 0.5
-                radians *= 0.5
-                halved += 1
-        out[k, 0], out[k, 1], out[k, 2], scores[k] = e, n, yaw, best
-    return out, scores
-
-
 @njit(cache=True)
-def information(distance: Distances, corner: FloatArray, step: float, sigma: float, points: FloatArray, pose: FloatArray) -> FloatArray:
-    """Gauss-Newton information `(3, 3)` of east [m], north [m], yaw [rad] from the wall distances at the hits.
-
-    Each hit weighs exp(-(d / sigma)^2 / 2) (Welsch's kernel): hits that no wall explains constrain nothing. In a straight
-    street the walls' normals all point across, and the information along it is near zero.
-    """
-    matrix = np.zeros((3, 3))
-    c, s = math.cos(pose[2]), math.sin(pose[2])
-    rows, columns = distance.shape
-    jacobian = np.empty(3)
-    for i in range(points.shape[0]):
-        de, dn = c * points[i, 0] - s * points[i, 1], s * points[i, 0] + c * points[i, 1]
-        column = int((pose[0] + de - corner[0]) / step + 0.5)
-        row = int((pose[1] + dn - corner[1]) / step + 0.5)
-        if column < 2 or row < 2 or column >= columns - 2 or row >= rows - 2:
-            continue
-        d = DISTANCE_STEP_M * distance[row, column]
-        weight = math.exp(-0.5 * (d / sigma) ** 2)
-        if weight < 0.05:
-            continue
-        # The slope of the distance to the wall over four pixels, 1 across a wall. The sign does not matter.
-        scale = DISTANCE_STEP_M / (4.0 * step)
-        ge = scale * (float(distance[row, column + 2]) - float(distance[row, column - 2]))
-        gn = scale * (float(distance[row + 2, column]) - float(distance[row - 2, column]))
-        jacobian[0], jacobian[1], jacobian[2] = ge, gn, gn * de - ge * dn
-        for a in range(3):
-            for b in range(3):
-                matrix[a, b] += weight * jacobian[a] * jacobian[b] / (sigma * sigma)
-    return matrix
+def distinct(poses: FloatArray, order: NDArray[np.int64], count: int, metres: float, radians: float) -> NDArray[np.int64]:
+    """At most `count` of the indices `order` into poses `(K, 3)`, in that order, none near an earlier one in place and heading."""
+    kept = np.empty(min(count, order.shape[0]), dtype=np.int64)
+    found = 0
+    for i in order:
+        near = False
+        for j in kept[:found]:
+            de, dn = poses[i, 0] - poses[j, 0], poses[i, 1] - poses[j, 1]
+            turn = abs(math.pi - (math.pi - poses[i, 2] + poses[j, 2]) % (2.0 * math.pi))
+            if de * de + dn * dn < metres * metres and turn < radians:
+                near = True
+                break
+        if not near:
+            kept[found] = i
+            found += 1
+            if found == kept.shape[0]:
+                break
+    return kept[:found]

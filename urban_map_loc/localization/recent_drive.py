@@ -27,6 +27,7 @@ class RecentDrive:
     def __init__(self, config: FusionConfig) -> None:
         self.config = config
         self._keyframes: deque[Keyframe] = deque(maxlen=config.window_scans)
+        self._newest: Keyframe | None = None
         self._last: Pose2 | None = None
         self.travelled_m = 0.0
 
@@ -38,14 +39,16 @@ class RecentDrive:
         return metres
 
     def add(self, stamp_s: float, T_odom_base: Pose2, points: FloatArray) -> Keyframe | None:
-        """Keep a scan's hits `(M, 2)` [m, base frame] if the car moved enough since the last kept one."""
-        if self._keyframes and self.travelled_m - self._keyframes[-1].travelled_m < self.config.keyframe_m:
+        """A keyframe of a scan's hits `(M, 2)` [m, base frame] if the car moved enough since the last; without hits it is not kept."""
+        if self._newest is not None and self.travelled_m - self._newest.travelled_m < self.config.keyframe_m:
             return None
-        thin = points[:: -(-len(points) // self.config.window_rays)]
-        self._keyframes.append(Keyframe(stamp_s, T_odom_base, thin, self.travelled_m))
-        while self.travelled_m - self._keyframes[0].travelled_m > self.config.window_m:
+        thin = points[:: max(1, -(-len(points) // self.config.window_rays))]
+        self._newest = Keyframe(stamp_s, T_odom_base, np.ascontiguousarray(thin), self.travelled_m)
+        if len(thin):
+            self._keyframes.append(self._newest)
+        while self._keyframes and self.travelled_m - self._keyframes[0].travelled_m > self.config.window_m:
             self._keyframes.popleft()
-        return self._keyframes[-1]
+        return self._newest
 
     def __len__(self) -> int:
         return len(self._keyframes)
@@ -79,4 +82,4 @@ class RecentDrive:
     def clear(self) -> None:
         """Forget the keyframes; the distance driven goes on."""
         self._keyframes.clear()
-        self._last = None
+        self._newest = self._last = None

@@ -40,12 +40,14 @@ class Tracker:
         """Score of the hits of the last metres at their smoothed poses."""
         last = self.window.keyframes[-1]
         T_base_map = Pose2.from_array(self.window.poses[-1]).inverse()
-        points, origins = [], []
+        points, origins = [np.zeros((0, 2))], [np.zeros((0, 2))]
         for keyframe, pose in zip(self.window.keyframes, self.window.poses, strict=True):
             if last.travelled_m - keyframe.travelled_m <= self.config.tracking_window_m:
                 T_base_key = T_base_map @ Pose2.from_array(pose)
                 points.append(T_base_key.transform(keyframe.points))
                 origins.append(np.broadcast_to([T_base_key.x, T_base_key.y], keyframe.points.shape))
+        if sum(len(part) for part in points) == 0:
+            return self.agreement
         return float(self.verifier.score(np.concatenate(points), np.concatenate(origins), self.window.poses[-1:])[0])
 
     @property

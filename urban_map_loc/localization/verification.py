@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import DISTANCE_STEP_M, BuildingRaster
 from urban_map_loc.config import VerificationConfig
-from urban_map_loc.geometry.pose2 import FloatArray, Pose2, wrap_angle
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization import kernels
+from urban_map_loc.localization.alignment import align, normal_equations
 from urban_map_loc.localization.result import PoseEstimate
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 # Coarse candidates whose rays are followed, and of these the distinct ones that are refined; more change no answer.
 FOLLOWED = 4000
 REFINED = 60
+# Gauss-Newton: steps with a wider kernel, then with the walls' own; each at most so long.
+WIDE, WIDE_STEPS, STEPS, LONGEST_STEP_M = 2.0, 3, 10, 0.7
 # Positions of so many regions are kept; a cell's are some kilobytes.
 REMEMBERED_REGIONS = 20_000
 
@@ -43,10 +46,16 @@ class Verifier:
             return np.array([kernels.score_pose(*self._rasters, points, origins, *poses[0])])
         return np.asarray(kernels.score_poses(*self._rasters, points, origins, np.ascontiguousarray(poses)))
 
-    def refine(self, points: FloatArray, origins: FloatArray, poses: FloatArray, reach_m: float = 1.0) -> tuple[FloatArray, FloatArray]:
-        """Nearest local maximum of the score from each of poses `(K, 3)`: poses and scores; first steps of `reach_m` / 2."""
-        radians = reach_m / 2.0 * self._headings[1] / self.config.position_step_m * 2.0
-        return kernels.climb(*self._rasters, points, origins, np.ascontiguousarray(poses), reach_m / 2.0, radians, 3)
+    def refine(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Where the hits fit best near each of poses `(K, 3)`, by Gauss-Newton on the distance field; and the scores `(K,)` there."""
+        raster, cfg = self.raster, self.config
+        aligned = np.ascontiguousarray(poses)
+        # Wide first: a kernel of the walls' width sees nothing of a wall two metres away.
+        for sigma, steps in ((WIDE * cfg.wall_sigma_m, WIDE_STEPS), (cfg.wall_sigma_m, STEPS)):
+            aligned = align(raster.distance, raster.origin, raster.resolution_m, sigma, points, aligned, steps, LONGEST_STEP_M)
+        before, after = self.score(points, origins, poses), self.score(points, origins, aligned)
+        better = after > before  # rays through buildings, which the alignment does not know, may say otherwise
+        return np.where(better[:, None], aligned, poses), np.where(better, after, before)
 
     @property
     def _rasters(self) -> tuple[NDArray[np.int8], FloatArray, int, FloatArray, float, float]:
@@ -55,10 +64,14 @@ class Verifier:
     def information(self, points: FloatArray, pose: Pose2) -> FloatArray:
         """Information `(3, 3)` of east [m], north [m], yaw [rad] that hits `(M, 2)` (base frame) give of a pose.
 
-        Neighbouring hits see the same wall, so that `hits_per_wall` of them count as one.
+        It is the curvature of the objective there. Neighbouring hits see the same wall, so that `hits_per_wall` of them count as one.
         """
-        matrix = kernels.information(self._distance, self._corner, self._step, self.config.wall_sigma_m, points, pose.as_array())
-        return np.asarray(matrix / self.config.hits_per_wall)
+        matrix, gradient = np.empty((3, 3)), np.empty(3)
+        raster, cfg = self.raster, self.config
+        normal_equations(
+            raster.distance, raster.origin, raster.resolution_m, cfg.wall_sigma_m, points, pose.x, pose.y, pose.yaw, matrix, gradient
+        )
+        return matrix / (cfg.wall_sigma_m**2 * cfg.hits_per_wall)
 
     def answers(self, points: FloatArray, hypotheses: Hypotheses) -> list[PoseEstimate]:
         """The best distinct poses for one scan `(M, 2)` inside the hypotheses' regions, best first.
@@ -70,9 +83,7 @@ class Verifier:
         positions, log_probability = self._candidates(hypotheses.best(cfg.cells))
         if len(positions) == 0 or len(points) == 0:
             return []
-        thin = np.ascontiguousarray(points[:: -(-len(points) // cfg.coarse_rays)])
-        points = np.ascontiguousarray(points[:: -(-len(points) // cfg.rays)])
-        origins = np.zeros_like(points)
+        thin, second, points = (_thinned(points, count) for count in (cfg.coarse_rays, cfg.second_rays, cfg.rays))
         prior = cfg.log_probability_weight * log_probability
         total = kernels.coarse_hits(self._distance, self._hit, self._corner, self._step, thin, positions, self._headings)
         total += prior[:, None]
@@ -80,9 +91,9 @@ class Verifier:
         chosen = np.argpartition(total.ravel(), -count)[-count:]
         at, heading = np.unravel_index(chosen, total.shape)
         poses = np.column_stack([positions[at], self._headings[heading]])
-        scores = self.score(points, origins, poses) + prior[at]
+        scores = self.score(second, np.zeros_like(second), poses) + prior[at]
         keep = self._distinct(poses, scores, REFINED)
-        refined, agreement = self.refine(points, origins, poses[keep])
+        refined, agreement = self.refine(points, np.zeros_like(points), poses[keep])
         ranked = agreement + prior[at[keep]]
         best = self._distinct(refined, ranked, cfg.answers)
         return [self._estimate(points, refined[i], agreement[i]) for i in best]
@@ -113,17 +124,11 @@ class Verifier:
             self._lattices[region] = points[self.raster.distance_m(points) > -self.config.through_depth_m]
         return self._lattices[region]
 
-    def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> list[int]:
+    def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> NDArray[np.int64]:
         """Indices of at most `count` poses, best first, none near another in both position and heading."""
-        order = np.argsort(-scores)
-        kept: list[int] = []
-        taken = np.zeros(len(poses), dtype=bool)
-        for i in order:
-            if taken[i]:
-                continue
-            kept.append(int(i))
-            if len(kept) == count:
-                break
-            near = np.hypot(*(poses[:, :2] - poses[i, :2]).T) < self.config.distinct_m
-            taken |= near & (np.abs(wrap_angle(poses[:, 2] - poses[i, 2])) < self.config.distinct_rad)
-        return kept
+        return kernels.distinct(poses, np.argsort(-scores), count, self.config.distinct_m, self.config.distinct_rad)
+
+
+def _thinned(points: FloatArray, count: int) -> FloatArray:
+    """At most `count` of the points, evenly."""
+    return np.ascontiguousarray(points[:: -(-len(points) // count)])

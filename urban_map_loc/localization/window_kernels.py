@@ -13,35 +13,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from urban_map_loc.area.raster import DISTANCE_STEP_M
 from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.localization.alignment import Distances, normal_equations
 
-Distances = NDArray[np.int8]
 SHORTEST_M = 0.01  # a step of odometry is never more certain than one of this length
 
 
 @njit(cache=True, inline="always")
 def _wrap(angle: float) -> float:
     return math.pi - (math.pi - angle) % (2.0 * math.pi)
-
-
-@njit(cache=True, inline="always")
-def _distance_and_slope(distance: Distances, column: float, row: float, step: float) -> tuple[float, float, float, bool]:
-    """Distance to the nearest wall [m], negative inside, and its slope east and north, between pixel centres."""
-    c, r = math.floor(column), math.floor(row)
-    if c < 1 or r < 1 or r + 2 >= distance.shape[0] or c + 2 >= distance.shape[1]:
-        return 0.0, 0.0, 0.0, False
-    fc, fr = column - c, row - r
-    sw, se = float(distance[r, c]), float(distance[r, c + 1])
-    nw, ne = float(distance[r + 1, c]), float(distance[r + 1, c + 1])
-    value = (1.0 - fr) * ((1.0 - fc) * sw + fc * se) + fr * ((1.0 - fc) * nw + fc * ne)
-    # Slopes over three pixels: one pixel's steps of 0.1 m are too coarse for a direction.
-    w = (1.0 - fr) * float(distance[r, c - 1]) + fr * float(distance[r + 1, c - 1])
-    e = (1.0 - fr) * float(distance[r, c + 2]) + fr * float(distance[r + 1, c + 2])
-    s = (1.0 - fc) * float(distance[r - 1, c]) + fc * float(distance[r - 1, c + 1])
-    n = (1.0 - fc) * float(distance[r + 2, c]) + fc * float(distance[r + 2, c + 1])
-    scale = DISTANCE_STEP_M / (3.0 * step)
-    return DISTANCE_STEP_M * value, scale * (e - w), scale * (n - s), True
 
 
 @njit(cache=True)
@@ -59,24 +39,16 @@ def add_map(
 ) -> None:
     """Add what hits `points (M, 2)` (base frames; those of pose i are `first[i]` to `first[i + 1]`) say of poses `(N, 3)`.
 
-    A hit's residual is its distance to the nearest wall, weighted by exp(-(d / sigma)^2 / 2) (Welsch's kernel) and by `weight`
-    [1/m2].
+    A hit's residual is its distance to the nearest wall, under Welsch's kernel; `weight` [1/m2] is one hit's information.
     """
+    matrix, slope = np.empty((3, 3)), np.empty(3)
     for i in range(first.shape[0] - 1):
-        c, s = math.cos(poses[i, 2]), math.sin(poses[i, 2])
-        for k in range(first[i], first[i + 1]):
-            de, dn = c * points[k, 0] - s * points[k, 1], s * points[k, 0] + c * points[k, 1]
-            d, ge, gn, inside = _distance_and_slope(
-                distance, (poses[i, 0] + de - corner[0]) / step, (poses[i, 1] + dn - corner[1]) / step, step
-            )
-            if not inside:
-                continue
-            w = weight * math.exp(-0.5 * (d / sigma) ** 2)
-            jacobian = (ge, gn, gn * de - ge * dn)
-            for a in range(3):
-                gradient[3 * i + a] += w * jacobian[a] * d
-                for b in range(a, 3):
-                    band[b - a, 3 * i + a] += w * jacobian[a] * jacobian[b]
+        hits = points[first[i] : first[i + 1]]
+        normal_equations(distance, corner, step, sigma, hits, poses[i, 0], poses[i, 1], poses[i, 2], matrix, slope)
+        for a in range(3):
+            gradient[3 * i + a] += weight * slope[a]
+            for b in range(a, 3):
+                band[b - a, 3 * i + a] += weight * matrix[a, b]
 
 
 @njit(cache=True)
