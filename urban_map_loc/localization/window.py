@@ -30,6 +30,7 @@ class NormalEquations:
     def __init__(self, count: int) -> None:
         self.band, self.border, self.block = np.zeros((6, 3 * count)), np.zeros((3 * count, 2)), np.zeros((2, 2))
         self.gradient, self.shared_gradient = np.zeros(3 * count), np.zeros(2)
+        self.cost = 0.0
 
     def add_pose(self, at: int, information: FloatArray, gradient: FloatArray) -> None:
         """Add a factor of one pose: `(3, 3)` and `(3,)`."""
@@ -141,20 +142,28 @@ class PoseWindow:
 
     def solve(self) -> None:
         """Gauss-Newton to the most probable poses."""
-        for _ in range(self.config.iterations):
-            step, shared, self.covariance = self._normal_equations(len(self.keyframes)).solve()
+        # The first step sees walls as far away as the pose is uncertain: after a long straight street the corner is metres off.
+        wide_m = float(np.hypot(self.config.wall_sigma_m, self.position_sigma_m))
+        for iteration in range(self.config.iterations):
+            sigma_m = wide_m if iteration == 0 else self.config.wall_sigma_m
+            step, shared, self.covariance = self._normal_equations(len(self.keyframes), sigma_m=sigma_m).solve()
             self._shared = self._shared + shared
             self.poses = self.poses + step.reshape(-1, 3)
             self.poses[:, 2] = wrap_angle(self.poses[:, 2])
             if np.abs(step).max() < self.config.converged_m:
                 break
 
-    def _normal_equations(self, count: int, maps: int | None = None) -> NormalEquations:
-        """All factors on the first `count` poses, those of the map on the first `maps` only."""
+    @property
+    def position_sigma_m(self) -> float:
+        """Standard deviation of the newest pose along its worst direction [m]."""
+        return float(np.sqrt(np.linalg.eigvalsh(self.covariance[:2, :2])[-1]))
+
+    def _normal_equations(self, count: int, maps: int | None = None, sigma_m: float | None = None) -> NormalEquations:
+        """All factors on the first `count` poses, those of the map on the first `maps` only and with walls as wide as `sigma_m`."""
         equations = NormalEquations(count)
         self._add_prior(equations)
         self._add_odometry(count, equations)
-        self._add_map(count if maps is None else maps, equations)
+        self._add_map(count if maps is None else maps, sigma_m or self.config.wall_sigma_m, equations)
         self._add_fixes(count, equations)
         return equations
 
@@ -162,6 +171,7 @@ class PoseWindow:
         offset = np.concatenate([self._shared, self.poses[0]]) - self._mean
         offset[4] = float(wrap_angle(offset[4]))
         pull = self._information @ offset
+        equations.cost += 0.5 * float(offset @ pull)
         equations.block += self._information[:2, :2]
         equations.border[:3] += self._information[2:, :2]
         equations.shared_gradient += pull[:2]
@@ -169,17 +179,17 @@ class PoseWindow:
 
     def _add_odometry(self, count: int, equations: NormalEquations) -> None:
         odometry = np.array([keyframe.T_odom_base.as_array() for keyframe in self.keyframes[:count]])
-        kernels.add_odometry(
+        equations.cost += kernels.add_odometry(
             self.poses[:count], odometry, self._shared, self.config.odometry_walk, self.config.heading_walk,
             equations.band, equations.border, equations.block, equations.gradient, equations.shared_gradient,
         )  # fmt: skip
 
-    def _add_map(self, count: int, equations: NormalEquations) -> None:
+    def _add_map(self, count: int, sigma_m: float, equations: NormalEquations) -> None:
         points = np.concatenate([np.zeros((0, 2)), *(keyframe.points for keyframe in self.keyframes[:count])])
         first = np.cumsum([0, *(len(keyframe.points) for keyframe in self.keyframes[:count])])
         raster = self._raster
-        kernels.add_map(
-            raster.distance, raster.origin, raster.resolution_m, self.config.wall_sigma_m, self.config.hit_weight,
+        equations.cost += kernels.add_map(
+            raster.distance, raster.origin, raster.resolution_m, sigma_m, self.config.hit_weight,
             points, first, self.poses, equations.band, equations.gradient,
         )  # fmt: skip
 

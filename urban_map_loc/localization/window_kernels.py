@@ -36,19 +36,22 @@ def add_map(
     poses: FloatArray,
     band: FloatArray,
     gradient: FloatArray,
-) -> None:
+) -> float:
     """Add what hits `points (M, 2)` (base frames; those of pose i are `first[i]` to `first[i + 1]`) say of poses `(N, 3)`.
 
-    A hit's residual is its distance to the nearest wall, under Welsch's kernel; `weight` [1/m2] is one hit's information.
+    A hit's residual is its distance to the nearest wall, under Welsch's kernel; `weight` [1/m2] is one hit's information. Returned is
+    the cost: `weight` * sigma^2 for a hit that no wall explains, 0 for one on a wall.
     """
+    explained = 0.0
     matrix, slope = np.empty((3, 3)), np.empty(3)
     for i in range(first.shape[0] - 1):
         hits = points[first[i] : first[i + 1]]
-        normal_equations(distance, corner, step, sigma, hits, poses[i, 0], poses[i, 1], poses[i, 2], matrix, slope)
+        explained += normal_equations(distance, corner, step, sigma, hits, poses[i, 0], poses[i, 1], poses[i, 2], matrix, slope)
         for a in range(3):
             gradient[3 * i + a] += weight * slope[a]
             for b in range(a, 3):
                 band[b - a, 3 * i + a] += weight * matrix[a, b]
+    return weight * sigma * sigma * (points.shape[0] - explained)
 
 
 @njit(cache=True)
@@ -63,12 +66,13 @@ def add_odometry(
     block: FloatArray,
     gradient: FloatArray,
     shared_gradient: FloatArray,
-) -> None:
+) -> float:
     """Add what `odometry (N, 3)` says of consecutive poses `(N, 3)`, given `shared (2,)`: odometry's scale and turn.
 
     The residuals are R(yaw)^T (t' - t) - scale * step and yaw' - yaw - step's yaw - turn * length; their variances grow with
-    length: `walk` [m/sqrt(m)], `heading_walk` [rad/sqrt(m)].
+    length: `walk` [m/sqrt(m)], `heading_walk` [rad/sqrt(m)]. Returned is half the sum of their normalised squares.
     """
+    cost = 0.0
     jacobian = np.zeros((3, 6))
     to_shared = np.zeros((3, 2))
     residual = np.zeros(3)
@@ -89,6 +93,7 @@ def add_odometry(
         jacobian[2, 2], jacobian[2, 5] = -1.0, 1.0
         for r in range(3):
             w = 1.0 / ((heading_walk if r == 2 else walk) ** 2 * max(length, SHORTEST_M))
+            cost += 0.5 * w * residual[r] ** 2
             for a in range(6):
                 gradient[3 * i + a] += w * jacobian[r, a] * residual[r]
                 for b in range(a, 6):
@@ -99,3 +104,4 @@ def add_odometry(
                 shared_gradient[a] += w * to_shared[r, a] * residual[r]
                 for b in range(2):
                     block[a, b] += w * to_shared[r, a] * to_shared[r, b]
+    return cost
