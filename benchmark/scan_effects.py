@@ -26,7 +26,7 @@ from urban_map_loc.mapnet.hypotheses import Hypotheses
 from urban_map_loc.settings import from_dict, nested
 from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
 from urban_map_loc.training.batches import TileBatches
-from urban_map_loc.training.trainer import train
+from urban_map_loc.training.run import train
 
 BINS_M = ((0, 10), (10, 15), (15, 20), (20, 30), (30, 40), (40, 50), (0, 50))
 AGREE_M = 2.0

@@ -14,7 +14,7 @@ from ros_bench import cloud_message, odometry_message, one_block
 from urban_map_loc.area.geopackage import write_area
 from urban_map_loc.config import TileConfig, TrainConfig, TrainingConfig
 from urban_map_loc.localization.result import State
-from urban_map_loc.training.trainer import train
+from urban_map_loc.training.run import train
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,94 +11,87 @@ import pytest
 import shapely
 import torch
 from towns import area_of, crossing
+from trainings import CONFIG, CPU, TRAINING, assert_identical, weights
 
 from urban_map_loc.area.geopackage import write_area
 from urban_map_loc.cli.main import run
-from urban_map_loc.config import BUILDINGS_AND_ROADS, LocalizerConfig, MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
+from urban_map_loc.config import BUILDINGS_AND_ROADS, LocalizerConfig, MapNetConfig, SamplerConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, ModelError, OutputError
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.mapnet.cells import NO_CELL, PositionCells, drivable_cells
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
-from urban_map_loc.training import trainer as trainer_module
+from urban_map_loc.training.run import train
 from urban_map_loc.training.sampler import RoadSampler
-from urban_map_loc.training.trainer import Trainer, resume_path, train
-
-TRAINING = TrainingConfig(minutes=0.0, steps=6, batch_size=8, validation_tiles=16, warmup_steps=2)
-CONFIG = TrainConfig(training=TRAINING, network=MapNetConfig(feature_size=32))
+from urban_map_loc.training.trainer import Trainer
 
 
-def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_checkpoint(path).network.state_dict()
-
-
-def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
-    for name, tensor in a.items():
-        torch.testing.assert_close(tensor, b[name], rtol=1e-4, atol=1e-5, msg=name)
-
-
-def test_same_seed_same_model_and_another_seed_another(tmp_path: Path) -> None:
+def test_same_seed_same_model_bit_for_bit_and_another_seed_another(tmp_path: Path) -> None:
     area = crossing()
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(area, replace(CONFIG, seed=seed), tmp_path / name, device="cpu")
-    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert_identical(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not torch.equal(weights(tmp_path / "a")["neck.describe.weight"], weights(tmp_path / "c")["neck.describe.weight"])
-
-
-class KilledError(Exception):
-    pass
-
-
-def test_an_interrupted_training_leaves_no_model_and_resumes_to_the_same(tmp_path: Path) -> None:
-    area, config = crossing(), replace(CONFIG, training=replace(TRAINING, checkpoint_seconds=1.0))
-    train(area, config, tmp_path / "whole", device="cpu")
-
-    def kill(done: float, figures: dict[str, float]) -> None:
-        if figures["steps"] == 4:
-            raise KilledError
-
-    clock = iter(np.arange(0.0, 1e4, 2.0))  # every step is late enough for a state to be saved
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer_module.time, "monotonic", lambda: next(clock))
-        with pytest.raises(KilledError):
-            train(area, config, tmp_path / "cut", device="cpu", progress=kill)
-    assert not (tmp_path / "cut").exists()
-    assert resume_path(tmp_path / "cut").exists()
-    steps: list[float] = []
-    train(area, config, tmp_path / "cut", device="cpu", resume=True, progress=lambda _, f: steps.append(f["steps"]))
-    assert steps[0] == 4.0  # the state was saved after step 3
-    assert_same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
-    assert not resume_path(tmp_path / "cut").exists()
-
-
-def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
-    area = crossing()
-    Trainer(area, CONFIG, torch.device("cpu")).save_state(resume_path(tmp_path / "m"))
-    with pytest.raises(ModelError, match="other settings"):
-        train(area, replace(CONFIG, seed=9), tmp_path / "m", device="cpu", resume=True)
 
 
 @pytest.mark.parametrize("head", ["cells", "regression"])
 def test_a_few_steps_lower_the_loss(head: str) -> None:
     training = replace(TRAINING, steps=40, batch_size=32)
     config = replace(CONFIG, training=training, network=replace(CONFIG.network, head=head))
-    trainer = Trainer(crossing(), config, torch.device("cpu"))
-    losses = [trainer.step() for _ in range(40)]
-    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.3
+    trainer = Trainer(crossing(), config, CPU)
+    losses = [trainer.step().loss for _ in range(40)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.2
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_cause() -> None:
-    trainer = Trainer(crossing(), CONFIG, torch.device("cpu"))
+def poison_weights(trainer: Trainer) -> None:
     with torch.no_grad():
         trainer.network.neck.describe.weight.fill_(float("nan"))  # type: ignore[union-attr]
-    with pytest.raises(ModelError, match="nan at step 0; lower the learning rate"):
+
+
+def poison_a_pose(trainer: Trainer) -> None:
+    batch = trainer.batches.share(0, 0, 0, 1)
+    batch.poses[5, 2] = float("nan")
+    trainer.batches.share = lambda *args: batch  # type: ignore[method-assign]
+
+
+def poison_a_feature(trainer: Trainer) -> None:
+    feature = trainer.network.feature
+
+    def of(tiles: torch.Tensor) -> torch.Tensor:
+        found = feature(tiles)
+        return torch.cat([found[:11], found[11:12] * float("inf"), found[12:]])
+
+    trainer.network.feature = of  # type: ignore[method-assign]
+
+
+def poison_the_criterion(trainer: Trainer) -> None:
+    forward = trainer.criterion.forward
+    trainer.criterion.forward = lambda *args: forward(*args) * float("inf")  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("poison", "found"),
+    [
+        (poison_weights, "the weights neck.describe.weight are not finite"),
+        (poison_a_pose, r"the pose of tile 5 is \[.*, nan\]"),
+        (poison_a_feature, r"the feature of the reference of tile 3, at \[.*\], is not finite"),
+        (poison_the_criterion, "weights, tiles and features are finite, their loss or its gradient overflows"),
+    ],
+)
+def test_a_loss_that_is_not_finite_stops_with_the_cause(poison: Callable[[Trainer], None], found: str) -> None:
+    trainer = Trainer(crossing(), CONFIG, CPU)
+    before = trainer.average.network.neck.describe.weight.clone()  # type: ignore[union-attr]
+    poison(trainer)
+    with pytest.raises(ModelError, match=rf"the loss is \w+ and its gradient \w+ at step 0, learning rate 0.001: {found}; train again"):
         trainer.step()
+    assert torch.equal(trainer.average.network.neck.describe.weight, before)  # type: ignore[union-attr]
+    assert trainer.steps == 0
 
 
 def test_minutes_and_steps_exclude_each_other() -> None:
     for minutes, steps in ((0.0, 0), (1.0, 5)):
         config = replace(CONFIG, training=replace(TRAINING, minutes=minutes, steps=steps))
         with pytest.raises(ConfigurationError, match="either minutes or steps"):
-            Trainer(crossing(), config, torch.device("cpu"))
+            Trainer(crossing(), config, CPU)
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -131,7 +125,7 @@ def test_poses_lie_on_roads_and_head_along_them() -> None:
 def test_an_area_without_roads_is_refused() -> None:
     area = area_of([shapely.box(20, 20, 30, 30)], [])
     with pytest.raises(AreaError, match="no drivable road"):
-        Trainer(area, CONFIG, torch.device("cpu"))
+        Trainer(area, CONFIG, CPU)
 
 
 def test_the_channels_option_trains_on_roads_too(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         args.run(args)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(" ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing to say, and no second complaint when Python closes stdout.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
+from typing import Any
 
 from urban_map_loc.cli.arguments import assignment
 from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig, train_config
@@ -35,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="any other setting by its name in the model file, such as sampler.tuple_length=3 (repeatable)",
     )
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted training of the same settings stopped")
+    parser.add_argument("--logs", type=Path, metavar="DIR", help="write curves for `tensorboard --logdir DIR`")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,7 +52,8 @@ def run(args: argparse.Namespace) -> None:
 
     from urban_map_loc.area.geopackage import read_area
     from urban_map_loc.area.raster import raster_cache
-    from urban_map_loc.training.trainer import train
+    from urban_map_loc.training.run import train
+    from urban_map_loc.training.state import resume_path
 
     given = {"network.preset": args.preset, "network.head": args.head, "tile.channels": args.channels, "seed": args.seed}
     if args.steps is not None:
@@ -57,19 +62,58 @@ def run(args: argparse.Namespace) -> None:
         given |= {"training.minutes": args.minutes}
     config = train_config(given | dict(args.set))
     area = read_area(args.area)
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("loss {task.fields[loss]:.2f}, {task.fields[tiles_per_s]:.0f} tiles/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=1.0, loss=float("nan"), tiles_per_s=0.0)
+    _say_what_becomes_of(resume_path(args.out), args.resume)
+    columns = (TextColumn("training"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=_helps_another()) as bar:
+        task = bar.add_task("training", total=1.0, figures="")
 
         def show(done: float, figures: dict[str, float]) -> None:
-            bar.update(task, completed=done, loss=figures["loss"], tiles_per_s=figures["tiles_per_s"])
+            bar.update(task, completed=done, figures=_in_words(figures))
 
-        summary = train(area, config, args.out, device=args.device, resume=args.resume, progress=show, cache=raster_cache(args.area))
+        summary = train(
+            area,
+            config,
+            args.out,
+            device=args.device,
+            resume=args.resume,
+            progress=show,
+            cache=raster_cache(args.area),
+            logs=args.logs,
+        )
+    if not summary:
+        return
     reached = ", ".join(f"{name} {value:g}" for name, value in summary["validation"].items())
     print(f"{args.out}: {summary['steps']} steps, {summary['tiles']} tiles, {summary['minutes']:g} min; validation: {reached}")
+    print(_confidence(summary["confidence"]))
+
+
+def _helps_another() -> bool:
+    """Whether this is one of several processes, and not the one that speaks."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+def _say_what_becomes_of(state: Path, resume: bool) -> None:
+    if state.exists() == resume or _helps_another():
+        return
+    if resume:
+        print(f"{state} does not exist: nothing to resume, training begins anew", file=sys.stderr)
+    else:
+        print(f"an unfinished training is begun anew; with --resume it would go on from {state}", file=sys.stderr)
+
+
+def _in_words(figures: dict[str, float]) -> str:
+    words = [f"loss {figures['loss']:.2f}", f"{figures['tiles_per_s']:.0f} tiles/s"]
+    if "recall" in figures:
+        words.append(f"recall {figures['recall']:.0%}")
+    if "within_10_m" in figures:
+        words.append(f"within 10 m {figures['within_10_m']:.0%}")
+    return ", ".join(words)
+
+
+def _confidence(figures: dict[str, Any]) -> str:
+    sigma = figures["sigma_of_right"]
+    return (
+        f"confidence: stated and true probabilities differ by {figures['after']['expected_calibration_error']:.3f}, before calibration "
+        f"{figures['before']['expected_calibration_error']:.3f}; right answers are good to {sigma['along_m']:.2f} m along, "
+        f"{sigma['across_m']:.2f} m across, {sigma['heading_deg']:.1f}°, 1 sigma"
+    )

@@ -8,9 +8,10 @@ one tile and fixed weights. docs/training.md has the equations.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-import torch.distributed.nn.functional
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from urban_map_loc.config import CriterionConfig
@@ -83,20 +84,20 @@ class CellsCriterion(nn.Module):
     def forward(self, head: CellsHead, feature: Tensor, batch: Batch) -> Tensor:
         """Mean loss of views `(2 N, D, A)`: of the batch's N tiles, then of its N references."""
         views, own_references = feature.split(len(batch.poses))
-        references, first = of_all_processes(own_references.flatten(1))
+        references = of_all_processes(own_references.flatten(1))
         likeness = head.likeness(views, references)
         log_probability = torch.log_softmax(likeness.flatten(1), dim=1)
         headings = likeness.shape[2]
         turn = wrap(batch.poses[:, 2] - batch.reference_poses[:, 2]) * (headings / (2.0 * math.pi))
         below = torch.floor(turn)
         share = turn - below
-        own = first + torch.arange(len(views), device=views.device)
+        own = first_of_this_process(len(views)) + torch.arange(len(views), device=views.device)
         at, above = (own * headings + (below.long() + k) % headings for k in (0, 1))
         chosen = torch.stack([log_probability.gather(1, index[:, None])[:, 0] for index in (at, above)])
         loss: Tensor = -((1.0 - share) * chosen[0] + share * chosen[1]).mean()
         self.recall = float((log_probability.detach().argmax(dim=1) // headings == own).float().mean())
         if batch.tuple_length > 1:
-            among = Gallery.apart(own_references.flatten(1), batch.reference_poses)
+            among = Gallery.apart(references, of_all_processes(batch.reference_poses))
             loss = loss + self.config.relative_weight * self.relative(head, views, batch.poses, batch.tuple_length, among)
         return loss
 
@@ -113,11 +114,34 @@ class CellsCriterion(nn.Module):
         return -evidence.mean() / (tuple_length - 1)
 
 
-def of_all_processes(tensor: Tensor) -> tuple[Tensor, int]:
-    """The tensors `(N, ...)` of all processes that train together, with gradients, and where one's own begins."""
-    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
-        return tensor, 0
-    return torch.cat(torch.distributed.nn.functional.all_gather(tensor)), torch.distributed.get_rank() * len(tensor)
+class _OfAllProcesses(torch.autograd.Function):
+    """Each process's loss depends on the tensors of all: their gradients add up."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        parts = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, tensor.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+def of_all_processes(tensor: Tensor) -> Tensor:
+    """The tensors `(N, ...)` of all processes that train together, one after the other, with gradients."""
+    return _OfAllProcesses.apply(tensor) if _several() else tensor
+
+
+def first_of_this_process(count: int) -> int:
+    """Where among them the `count` of this process begin."""
+    return dist.get_rank() * count if _several() else 0
+
+
+def _several() -> bool:
+    return dist.is_available() and dist.is_initialized()
 
 
 def criterion_for(network: MapNet, config: CriterionConfig) -> CellsCriterion | RegressionCriterion:

@@ -20,7 +20,7 @@ from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.tile.grid import TileGrid
 from urban_map_loc.tile.kernels import RayEffects, Walls, cast, draw_hits
 from urban_map_loc.tile.road_channel import draw_roads
-from urban_map_loc.tile.scene import draw_scene
+from urban_map_loc.tile.scene import EVERY_TILE, draw_scene
 
 NO_EFFECTS = ScanEffectsConfig(**{field.name: 0 for field in fields(ScanEffectsConfig)})
 
@@ -58,7 +58,7 @@ class MapRenderer:
             occluded: `(N, sectors)` [m] known occluders: how far each ray gets at most, as `TorchMapRenderer` has it too.
             stretch: so many consecutive poses are of one drive: one sensor, and one map's errors.
         """
-        return self._cast(poses, effects, seed, occluded, stretch)[0]
+        return self._cast(poses, effects, seed, occluded, stretch, EVERY_TILE)[0]
 
     def tiles(
         self,
@@ -67,12 +67,14 @@ class MapRenderer:
         seed: int = 0,
         occluded: FloatArray = NOTHING_OCCLUDED,
         stretch: int = 1,
+        part: slice = EVERY_TILE,
     ) -> NDArray[np.uint8]:
         """Tiles `(N, S, S)` uint8, 1 where a wall is hit, seen from poses `(N, 3)` in `map`; arguments as of `points`.
 
         With the road channel `(N, 2, S, S)`: walls, and 1 where rays pass over road surface; none in push-broom tiles.
+        Only the tiles of a `part` are drawn, as they would be among all.
         """
-        points, seen, poses = self._cast(poses, effects, seed, occluded, stretch)
+        points, seen, poses = self._cast(poses, effects, seed, occluded, stretch, part)
         tiles = np.zeros((len(poses), self.grid.size_px, self.grid.size_px), dtype=np.uint8)
         draw_hits(points, self.grid.half_m, self.grid.resolution_m, tiles)
         if self.roads is None or self.config.planes == 1:
@@ -80,20 +82,21 @@ class MapRenderer:
         return np.stack([tiles, draw_roads(self.roads, self.grid, self.config, poses, seen)], axis=1)
 
     def _cast(
-        self, poses: FloatArray, effects: ScanEffectsConfig, seed: int, occluded: FloatArray, stretch: int
+        self, poses: FloatArray, effects: ScanEffectsConfig, seed: int, occluded: FloatArray, stretch: int, part: slice
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """First hits, how far each ray sees `(N, sectors)` [m], none without a return, and where on the map the car then is."""
-        scene = draw_scene(self.config, effects, len(poses), seed, stretch)
-        poses = np.array(poses, dtype=np.float64)
+        scene = draw_scene(self.config, effects, len(poses), seed, stretch).part(part)
+        seeds = np.random.default_rng(seed).integers(0, 2**31 - 1, len(poses))[part]
+        poses = np.array(poses[part], dtype=np.float64)
         poses[:, :2] += scene.map_shift
         points, seen = np.empty((len(poses), self.config.sectors, 2)), np.empty((len(poses), self.config.sectors))
         cast(
             self._walls,
             poses,
-            np.random.default_rng(seed).integers(0, 2**31 - 1, len(poses)),
+            seeds,
             scene,
             RayEffects.of(effects, self.config.range_m),
-            np.ascontiguousarray(occluded, dtype=np.float64),
+            np.ascontiguousarray(occluded[part], dtype=np.float64),
             self.config.field_of_view_rad,
             points,
             seen,

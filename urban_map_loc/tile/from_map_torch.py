@@ -22,7 +22,7 @@ from urban_map_loc.tile.from_map import NO_EFFECTS
 from urban_map_loc.tile.grid import TileGrid
 from urban_map_loc.tile.kernels import BARE, BEAMS_TOGETHER, EAST_SALT, NORTH_SALT, NOTHING, PIECE_M, RELIEF
 from urban_map_loc.tile.road_channel import pixel_rays
-from urban_map_loc.tile.scene import KNOTS, STRIP, draw_scene
+from urban_map_loc.tile.scene import EVERY_TILE, KNOTS, STRIP, draw_scene
 
 STEPS_TOGETHER = 8  # steps between two looks at which rays have ended: each look waits for the GPU
 
@@ -98,17 +98,19 @@ class TorchMapRenderer:
         seed: int = 0,
         occluded: Tensor | None = None,
         stretch: int = 1,
+        part: slice = EVERY_TILE,
     ) -> Tensor:
         """Tiles `(N, S, S)` uint8, or `(N, 2, S, S)` with the road channel, seen from poses `(N, 3)` [m, rad] in `map`.
 
-        Arguments as of `MapRenderer.points`; nothing is occluded where `occluded (N, sectors)` [m] is left out.
+        Arguments as of `MapRenderer.tiles`; nothing is occluded where `occluded (N, sectors)` [m] is left out. The noise of single
+        rays is another in a `part` than among all.
         """
-        drawn = draw_scene(self.config, effects, len(poses), seed, stretch)
+        drawn = draw_scene(self.config, effects, len(poses), seed, stretch).part(part)
         scene = _Scene(*(torch.from_numpy(np.ascontiguousarray(values)).to(self.device) for values in drawn))
-        poses = poses.to(self.device, torch.float64).clone()
+        poses = poses[part].to(self.device, torch.float64).clone()
         poses[:, :2] += scene.map_shift
         random = torch.Generator(self.device).manual_seed(seed)
-        rays, known = self._rays(poses, scene, effects.dropout, occluded, random)
+        rays, known = self._rays(poses, scene, effects.dropout, occluded if occluded is None else occluded[part], random)
         ranges, building = self._trace(rays, scene, effects.missing_buildings)
         walls = self._draw(self._points(poses, rays, scene, effects, ranges, building, random))
         if self._surface is None:

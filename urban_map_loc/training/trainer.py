@@ -1,55 +1,89 @@
-"""The trainer: tiles rendered on the fly, AdamW on a cosine schedule, by minutes or by steps, resumable."""
+"""The trainer: tiles rendered on the fly, AdamW on a cosine schedule, by minutes or by steps, resumable, in one process or several."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
-from urban_map_loc.mapnet.checkpoint import Checkpoint, read_tensors, save_checkpoint
-from urban_map_loc.mapnet.criterion import criterion_for
+from urban_map_loc.mapnet.batch import Batch
+from urban_map_loc.mapnet.checkpoint import Checkpoint
+from urban_map_loc.mapnet.criterion import CellsCriterion, criterion_for
 from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
 from urban_map_loc.mapnet.references import fill_references, reference_poses
-from urban_map_loc.output import final_file, require_writable
 from urban_map_loc.settings import to_dict
-from urban_map_loc.training.batches import TileBatches
+from urban_map_loc.training import state
+from urban_map_loc.training.averaging import WeightAverage
+from urban_map_loc.training.batches import Drives, TileBatches
+from urban_map_loc.training.confidence import calibrate, confidence
+from urban_map_loc.training.diagnosis import cause
+from urban_map_loc.training.machine import half_precision
+from urban_map_loc.training.processes import ALONE, Processes, share_batch_statistics
+from urban_map_loc.training.schedule import learning_rate
 from urban_map_loc.training.validation import validate
 
-Progress = Callable[[float, dict[str, float]], None]
 
-# Seeds of the validation tiles: far from those of training, which count steps from zero.
-VALIDATION_SEED = 2**31 - 17
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step reports; the same in all processes.
+
+    Attributes:
+        loss: mean over the batch.
+        gradient_norm: before it was clipped.
+        learning_rate: of this step.
+        recall: share of the tiles that recognised their own view of the map; NaN for heads that compare nothing.
+        interrupted: some process was asked to stop.
+    """
+
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    recall: float
+    interrupted: bool
 
 
 class Trainer:
     """One training run: `step` until `fraction` is 1, then `checkpoint`."""
 
-    def __init__(self, area: AreaMap, config: TrainConfig, device: torch.device, cache: Path | None = None) -> None:
+    def __init__(
+        self, area: AreaMap, config: TrainConfig, device: torch.device, cache: Path | None = None, processes: Processes = ALONE
+    ) -> None:
+        """`cache`: folder for the area's rasters, see `BuildingRaster.from_area`.
+
+        Raises:
+            ConfigurationError: both or neither of minutes and steps.
+            AreaError: no drivable road.
+        """
         if (config.training.minutes > 0.0) == (config.training.steps > 0):
             raise ConfigurationError("give either minutes or steps of training, not both and not neither")
         torch.manual_seed(config.seed)
-        self.area, self.config, self.device = area, config, device
-        self.batches = TileBatches(area, config, cache)
+        self.area, self.config, self.device, self.processes = area, config, device, processes
+        self.batches = TileBatches(area, config, cache, device)
         self.cells = self.batches.cells
         references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
-        self.network = MapNet(config.network, config.tile, self.cells.centres, references).to(device)
+        self.network = MapNet(config.network, config.tile, self.cells.centres, references)
+        self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = WeightAverage(self.network, config.training.average_decay)
+        if processes.count > 1:
+            share_batch_statistics(self.network)
         self.criterion = criterion_for(self.network, config.criterion).to(device)
-        self.parameters = [*self.network.parameters(), *self.criterion.parameters()]
+        self.parameters = [p for p in (*self.network.parameters(), *self.criterion.parameters()) if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=config.training.learning_rate, weight_decay=config.training.weight_decay, fused=True
         )
         self.steps = 0
         self.seconds = 0.0
+        self._began: float | None = None
 
     @property
     def fraction(self) -> float:
@@ -58,58 +92,85 @@ class Trainer:
         spent = self.steps / training.steps if training.steps else self.seconds / (60.0 * training.minutes)
         return min(spent, 1.0)
 
-    def step(self) -> float:
-        """One optimizer step; returns the loss.
+    def step(self, interrupted: bool = False) -> Step:
+        """One optimizer step on the batch of all processes; `interrupted` is told to all of them.
 
         Raises:
-            ModelError: the loss is not finite.
+            ModelError: the loss or its gradient is not finite.
         """
-        started = time.perf_counter()
+        if self._began is None:
+            self._began = time.perf_counter() - self.seconds
         training = self.config.training
-        warmup = min(1.0, (self.steps + 1) / max(training.warmup_steps, 1))
-        rate = training.learning_rate * warmup * 0.5 * (1.0 + math.cos(math.pi * self.fraction))
+        rate = learning_rate(training.learning_rate, training.warmup_steps, self.steps, self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        batch = self.batches.draw((self.config.seed, self.steps), training.batch_size).to(self.device)
+        batch = self.batches.share(self.config.seed, self.steps, self.processes.rank, self.processes.count).to(self.device)
+        value = float(self._backward(batch).detach())
+        clock = time.perf_counter() - self._began if self.processes.rank == 0 else 0.0
+        recall = self.criterion.recall / self.processes.count if isinstance(self.criterion, CellsCriterion) else math.nan
+        figures = [value, clock, recall, float(interrupted)]
+        loss, seconds, recall, stops = self.processes.sum_gradients(self.parameters, figures)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip))
+        if not math.isfinite(loss + norm):
+            raise ModelError(
+                f"the loss is {loss} and its gradient {norm} at step {self.steps}, learning rate {rate:.2g}: "
+                f"{cause(self.network, self.criterion, batch)}; "
+                f"train again with --set training.learning_rate={training.learning_rate / 2:g}"
+            )
+        self.optimizer.step()
+        self.steps += 1
+        self.seconds = seconds
+        self.average.update(self.network, self.steps)
+        return Step(loss, norm, rate, recall, stops > 0.0)
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """The loss of this process's share, whose sum over all processes is the batch's; leaves its gradients."""
+        # Dropout of a step depends on the step alone, so that a resumed training drops the same.
+        torch.manual_seed(int(np.random.default_rng((self.config.seed, self.steps, self.processes.rank)).integers(2**63)))
         self.network.train()
-        loss: Tensor = self.criterion(self.network.head, self.network.feature(batch.images), batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half_precision(self.device)):
+            feature = self.network.feature(batch.images)
+        loss: Tensor = self.criterion(self.network.head, feature.float(), batch) / self.processes.count
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, training.gradient_clip)
-        self.optimizer.step()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ModelError(f"the loss is {value} at step {self.steps}; lower the learning rate (now {training.learning_rate})")
-        self.steps += 1
-        self.seconds += time.perf_counter() - started
-        return value
+        return loss
+
+    def validate(self) -> dict[str, float]:
+        """What the average network reaches on some tiles of drives that are never trained on."""
+        fill_references(self.average.network, self.batches.renderer)
+        return validate(self.average.network, self._drives(Drives.VALIDATION, self.config.training.quick_validation_tiles))
 
     def checkpoint(self) -> Checkpoint:
-        """The network with what it reaches on validation tiles."""
-        fill_references(self.network, self.batches.renderer)
-        count = self.config.training.validation_tiles
-        batch = self.batches.draw((self.config.seed, VALIDATION_SEED), count).to(self.device)
+        """The average network, calibrated on drives that are never trained on, with what it reaches on others."""
+        network, count = self.average.network, self.config.training.validation_tiles
+        fill_references(network, self.batches.renderer)
+        calibrate(network, self._drives(Drives.CALIBRATION, count))
+        held_out = self._drives(Drives.VALIDATION, count)
         summary: dict[str, Any] = {
             "steps": self.steps,
-            "tiles": self.steps * self.config.training.batch_size,
+            "tiles": self.steps * self.batches.tiles_per_step,
             "minutes": round(self.seconds / 60.0, 2),
             "cells": len(self.cells),
-            "validation": validate(self.network, batch),
+            "validation": validate(network, held_out),
+            "confidence": confidence(network, held_out),
         }
-        return Checkpoint(self.network, self.config, self.area.datum, self.area.content_hash, summary)
+        return Checkpoint(network, self.config, self.area.datum, self.area.content_hash, summary)
 
+    def _drives(self, whose: Drives, tiles: int) -> Batch:
+        return self.batches.drives(whose, tiles).to(self.device)
+
+    @property
+    def _modules(self) -> dict[str, torch.nn.Module]:
+        return {"network": self.network, "average": self.average.network, "criterion": self.criterion}
+
+    @property
     def _identity(self) -> str:
         return json.dumps([to_dict(self.config), self.area.content_hash], sort_keys=True)
 
     def save_state(self, path: Path) -> None:
-        """Everything that `load_state` needs to go on: weights, optimizer moments, counters."""
-        tensors = {f"network.{n}": t.contiguous() for n, t in self.network.state_dict().items()}
-        tensors |= {f"criterion.{n}": t for n, t in self.criterion.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": tensor.contiguous() for name, tensor in state.items()}
-        metadata = {"identity": self._identity(), "steps": str(self.steps), "seconds": str(self.seconds)}
-        with final_file(path) as partial:
-            partial.write_bytes(save(tensors, metadata))
+        """Everything that `load_state` needs to go on."""
+        metadata = {"identity": self._identity, "steps": str(self.steps), "seconds": str(self.seconds)}
+        state.save_state(path, self._modules, self.optimizer, metadata)
 
     def load_state(self, path: Path) -> None:
         """Go on where `save_state` left off.
@@ -117,67 +178,5 @@ class Trainer:
         Raises:
             ModelError: the file is missing, damaged, or of another area or configuration.
         """
-        tensors, metadata = read_tensors(path)
-        if metadata.get("identity") != self._identity():
-            raise ModelError(f"{path} is of another area or other settings; repeat the settings it was started with, or drop --resume")
-
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-
-        self.network.load_state_dict(part("network."))
-        self.criterion.load_state_dict(part("criterion."))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in part("optimizer.").items():
-            index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        metadata = state.load_state(path, self._modules, self.optimizer, self._identity)
         self.steps, self.seconds = int(metadata["steps"]), float(metadata["seconds"])
-
-
-def resume_path(out: Path) -> Path:
-    """Where an unfinished training keeps its state, beside the model to be."""
-    return out.with_name(out.name + ".resume")
-
-
-def train(
-    area: AreaMap,
-    config: TrainConfig,
-    out: Path,
-    *,
-    device: str = "auto",
-    resume: bool = False,
-    progress: Progress | None = None,
-    cache: Path | None = None,
-) -> dict[str, Any]:
-    """Train MapNet on an area and write the checkpoint `out`; returns the training summary.
-
-    Args:
-        device: auto, cpu or cuda.
-        resume: go on with an interrupted training of the same area and settings.
-        progress: called after every step with the share done and figures (loss, tiles/s, steps).
-        cache: folder for the area's rasters, see `BuildingRaster.from_area`.
-
-    Raises:
-        ConfigurationError, AreaError, ModelError, OutputError: in one line each.
-    """
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigurationError("device cuda was asked for, but this PyTorch sees no GPU; use --device auto or cpu")
-    require_writable(out)
-    trainer = Trainer(area, config, torch.device(name), cache)
-    state = resume_path(out)
-    if resume and state.exists():
-        trainer.load_state(state)
-    saved = time.monotonic()
-    while trainer.fraction < 1.0:
-        loss = trainer.step()
-        if progress:
-            rate = trainer.steps * config.training.batch_size / max(trainer.seconds, 1e-9)
-            progress(trainer.fraction, {"loss": loss, "tiles_per_s": rate, "steps": trainer.steps})
-        if time.monotonic() - saved > config.training.checkpoint_seconds:
-            trainer.save_state(state)
-            saved = time.monotonic()
-    checkpoint = trainer.checkpoint()
-    save_checkpoint(checkpoint, out)
-    state.unlink(missing_ok=True)
-    return checkpoint.summary
