@@ -70,7 +70,7 @@ def test_polar_bins_look_where_they_say() -> None:
 def awake(net: MapNet) -> MapNet:
     """With batch norms that have seen tiles: without, all views are nearly alike."""
     for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
+        if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
         net.train().feature(torch.from_numpy(random_tiles(16)))

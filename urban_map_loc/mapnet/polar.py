@@ -45,17 +45,29 @@ class PolarTrunk(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Features of tiles of zeros and ones."""
         looked_up = image.flatten(2)[:, :, self.bins.flatten()].unflatten(2, self.bins.shape).amax(dim=-1)
-        polar = looked_up.transpose(2, 3).flatten(1, 2)  # (N, C rings, directions)
-        features: Tensor = self.convolutions(polar.to(next(self.convolutions.parameters()).dtype))
-        return features
+        around = looked_up.transpose(1, 2).flatten(2)  # (N, directions, C rings)
+        # A picture one pixel high with its channels last in memory: processors convolve that half as fast again.
+        picture = around[:, None].permute(0, 3, 1, 2).to(next(self.convolutions.parameters()).dtype)
+        features: Tensor = self.convolutions(picture)
+        return features.squeeze(2)
+
+
+class _Close(nn.Module):
+    """Repeats the beginning of the circle after its end, and the end before its beginning."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return torch.cat([picture[..., -self.count :], picture, picture[..., : self.count]], dim=-1)
 
 
 def _around(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     """A convolution along the closed circle of directions."""
+    convolution = nn.Conv2d(inputs, outputs, (1, kernel), (1, stride), bias=False)
     return nn.Sequential(
-        nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2, bias=False, padding_mode="circular"),
-        nn.BatchNorm1d(outputs),
-        nn.ReLU(inplace=True),
+        _Close(kernel // 2), convolution.to(memory_format=torch.channels_last), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
 
 
