@@ -62,7 +62,7 @@ def test_a_model_is_adapted_and_the_old_one_stays(folder: Path, capsys: pytest.C
     assert (folder / "model.safetensors").read_bytes() == before
     old, new = (load_checkpoint(folder / name) for name in ("model.safetensors", "adapted.safetensors"))
     assert new.config == old.config
-    assert not torch.equal(new.network.state_dict()["head.logits.weight"], old.network.state_dict()["head.logits.weight"])
+    assert not torch.equal(new.network.state_dict()["head.log_sharpness"], old.network.state_dict()["head.log_sharpness"])
     new.check_area(crossing(), "area.gpkg")
 
 

@@ -11,7 +11,7 @@ from urban_map_loc.bags.reader import BagReader
 from urban_map_loc.bags.replay import seen_scans
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
-from urban_map_loc.tile.grid import TileGrid
+from urban_map_loc.tile.from_cloud import ScanRenderer
 
 RANKS = (1, 5, 20)
 
@@ -26,9 +26,10 @@ def network_alone(model: Path, area: Path, bag: Path, start_s: float = 0.0) -> d
     trajectory = reader.truth()
     assert trajectory is not None, f"{bag} has no truth"
     truth = trajectory.at([seen.scan.stamp_s for seen in scans], read_area(area).plane)
-    grid, errors, ranks = TileGrid(checkpoint.config.tile), [], []
+    renderer, errors, ranks = ScanRenderer(checkpoint.config.tile), [], []
     for seen, (east, north, _) in zip(scans, truth, strict=True):
-        guesses = checkpoint.network.hypotheses(grid.draw(seen.scan.points), max(RANKS))
+        tile = renderer.tile(seen.scan.points, seen.scan.seen_m, seen.scan.road)
+        guesses = checkpoint.network.hypotheses(tile.image, max(RANKS))
         west, south, right, top = guesses.region.T
         inside = (west <= east) & (east <= right) & (south <= north) & (north <= top)
         ranks.append(int(np.argmax(inside)) if inside.any() else max(RANKS))

@@ -15,7 +15,7 @@ from urban_map_loc.config import AdaptConfig, TileConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.mapnet.se2 import relative
-from urban_map_loc.tile.grid import TileGrid
+from urban_map_loc.tile.from_cloud import ScanRenderer
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class DriveTiles:
     """Tiles of a drive, in the order in which they were seen.
 
     Attributes:
-        tiles: `(M, S, S)` uint8.
+        tiles: `(M, S, S)` or `(M, C, S, S)` uint8.
         T_odom_base: `(M, 3)` odometry at each tile.
         metres: `(M,)` driven until there.
         part_end: `(M,)` metres at the end of the part whose odometry hangs together.
@@ -41,14 +41,14 @@ class DriveTiles:
         Raises:
             BagError: no scan at all.
         """
-        grid = TileGrid(tile)
+        renderer = ScanRenderer(tile)
         tiles, poses, metres, parts = [], [], [0.0], []
         last: tuple[Pose2, int] | None = None
         for scan, T_odom_base, part in scans:
             step_m = last[0].distance_to(T_odom_base) if last and last[1] == part else np.inf
             if step_m < keyframe_m:
                 continue
-            tiles.append(grid.draw(scan.points))
+            tiles.append(renderer.tile(scan.points, scan.seen_m, scan.road).image)
             poses.append(T_odom_base.as_array())
             metres.append(metres[-1] + (step_m if np.isfinite(step_m) else 0.0))
             parts.append(part)
