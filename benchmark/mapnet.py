@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +16,12 @@ from typing import Any
 from pipeline import ROOT, data_folder, step, store
 from pipeline.network import network_alone
 
+from urban_map_loc.area.geopackage import read_area
+from urban_map_loc.area.raster import raster_cache
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
+from urban_map_loc.tile.from_map import NO_EFFECTS
+from urban_map_loc.training.batches import Drives, TileBatches
+from urban_map_loc.training.validation import validate
 
 # Each member of the family: the flags of `train` that make it.
 FAMILY = {
@@ -43,6 +49,8 @@ SIMULATED = {
     "simulated: true cell in best 1": "true_cell_in_best_1",
     "simulated: true cell in best 20": "true_cell_in_best_20",
 }
+# The sensor alone, without anything in its way or wrong in the map, but for two vans about the car: what the prototype was judged by.
+LIGHT = replace(NO_EFFECTS, range_noise_m=0.15, dropout=0.1, vehicles=2.0)
 REAL = {
     "real: median [m]": "median_m",
     "real: within 5 m": "within_5_m",
@@ -53,13 +61,17 @@ REAL = {
 
 def figures(area: Path, model: Path, bag: Path | None) -> dict[str, Any]:
     """What one model reaches, and its size."""
-    summary = load_checkpoint(model).summary
+    checkpoint = load_checkpoint(model)
+    summary = checkpoint.summary
+    batches = TileBatches(read_area(area), replace(checkpoint.config, effects=LIGHT), raster_cache(area))
+    light = validate(checkpoint.network, batches.drives(Drives.VALIDATION, checkpoint.config.training.validation_tiles))
     real = network_alone(model, area, bag) if bag else {}
     return {
         "minutes": summary["minutes"],
         "steps": summary["steps"],
         "size_mb": model.stat().st_size / 1e6,
         **{name: summary["validation"].get(key) for name, key in SIMULATED.items()},
+        **{name.replace("simulated", "light effects"): light.get(key) for name, key in SIMULATED.items()},
         **{name: real.get(key) for name, key in REAL.items() if bag},
     }
 
@@ -83,6 +95,7 @@ def main() -> None:
         "--family", nargs="+", choices=FAMILY | VARIANTS, default=list(FAMILY), help="default: all but variants of the criterion"
     )
     parser.add_argument("--minutes", type=float, default=15.0, help="training budget of each (default: %(default)s)")
+    parser.add_argument("--steps", type=int, help="a budget in steps instead: the same on a machine that has other work to do")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default: 0")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "mapnet", help="default: %(default)s")
     parser.add_argument("--reuse", action="store_true", help="keep models that are there already")
@@ -94,12 +107,13 @@ def main() -> None:
     bag = out / "drive" if options.map == "kitti07" else None
     if bag and not bag.is_dir():
         step("convert", "kitti", data / "kitti" / "07", "--out", bag)
+    budget = ["--minutes", str(options.minutes)] if options.steps is None else ["--steps", str(options.steps)]
     results: dict[str, list[dict[str, Any]]] = {}
     for name in options.family:
         for seed in options.seeds:
             model = out / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}.safetensors"
             if not (options.reuse and model.is_file()):
-                step("train", area, "--out", model, "--minutes", str(options.minutes), "--seed", str(seed), *(FAMILY | VARIANTS)[name])
+                step("train", area, "--out", model, *budget, "--seed", str(seed), *(FAMILY | VARIANTS)[name])
             results.setdefault(name, []).append(figures(area, model, bag))
             (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     rows = list(next(iter(results.values()))[0])
