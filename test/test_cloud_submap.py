@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.cloud.submap import MOST_VOTES, Submap
 from urban_map_loc.config import SubmapConfig
 from urban_map_loc.geometry.pose2 import Pose2
@@ -165,3 +166,28 @@ def test_any_points_are_survived_and_none_invented(
     if len(out):
         assert nearest(out, near).max() < 1e-3
     assert len(out) <= len(near)
+
+
+def test_the_view_shows_what_a_bus_hides_and_not_what_walls_hide() -> None:
+    submap, behind = Submap(ONCE, RANGE_M), line((2.0, 14.0), (20.0, 14.0))
+    submap.add(0.0, np.concatenate([WALL, behind]), START)
+    bus = line((5.0, 4.0), (12.0, 4.0), 0.05)
+    there = WALL[(WALL[:, 0] < 9.9) | (WALL[:, 0] > 24.1)]  # past the bus
+    shown = submap.view(BuildingScan(0.1, there), START).points
+    assert nearest(WALL[WALL[:, 0] < 25.0], shown).max() < 1.0
+    assert (shown[:, 1] > 9.0).mean() < 0.15  # a ray or two between the points
+    assert len(shown) <= 360
+    hidden = submap.view(BuildingScan(0.2, bus), START).points
+    assert nearest(bus, hidden).max() < 0.8  # what is there now comes first
+
+
+def test_without_a_window_the_view_is_the_scan() -> None:
+    submap, scan = Submap(SubmapConfig(window_m=0.0), RANGE_M), BuildingScan(0.0, WALL)
+    assert submap.view(scan, START) is scan
+    assert submap.view(BuildingScan(1.0, NOTHING), START).points is NOTHING
+
+
+def test_the_view_keeps_what_else_the_scan_saw() -> None:
+    scan = BuildingScan(3.0, WALL, np.full(720, 9.0), np.ones((720, 100), np.uint8))
+    shown = Submap(ONCE, RANGE_M).view(scan, START)
+    assert (shown.stamp_s, shown.seen_m, shown.road) == (3.0, scan.seen_m, scan.road)

@@ -7,13 +7,16 @@ The squares lie in a ring buffer about the car, so that memory and time do not g
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, floor, sqrt
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from urban_map_loc.config import SubmapConfig
+from urban_map_loc.cloud.rays import BUILDING, along_rays
+from urban_map_loc.cloud.scan import BuildingScan
+from urban_map_loc.config import SubmapConfig, TileConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 
 # A ray that passes this near to where a wall was hit has looked through it: range noise, and odometry's drift over a few scans.
@@ -22,6 +25,7 @@ THROUGH_M = 0.2
 BEFORE_HIT_M = 1.0
 # Votes are held at this many scans, so that what stood at a junction for long is forgotten as fast as anything else.
 MOST_VOTES = 10
+VIEW_RAYS = 360
 NO_CELL = np.iinfo(np.int64).min
 
 
@@ -85,6 +89,20 @@ class Submap:
             self._votes,
         )
         return T_odom_base.inverse().transform(kept)
+
+    def view(self, scan: BuildingScan, T_odom_base: Pose2) -> BuildingScan:
+        """Take a scan, and give it back with what the last metres showed besides; the scan itself where `window_m` is 0.
+
+        Its points are the nearest in each of `VIEW_RAYS` directions: what vehicles hide from one scan, others have seen; what walls hide
+        stays hidden but for a few rays between the points, as in tiles from the map. Finer directions would look through more often.
+        """
+        if not self.config.window_m:
+            return scan
+        self.add(scan.stamp_s, scan.points, T_odom_base)
+        both = np.concatenate([scan.points, self.points(T_odom_base)])
+        points = np.column_stack([both, np.zeros(len(both))]).astype(np.float32)
+        rays = TileConfig(sectors=VIEW_RAYS, range_m=self.range_m)
+        return replace(scan, points=along_rays(points, np.full(len(points), BUILDING, np.uint8), rays, 0.0).hits)
 
 
 @njit(cache=True)

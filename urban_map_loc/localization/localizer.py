@@ -15,6 +15,7 @@ from urban_map_loc.area.raster import BuildingRaster, raster_cache
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.deskew import deskewed
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
+from urban_map_loc.cloud.submap import Submap
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
@@ -53,6 +54,7 @@ class Localizer:
         self.verifier = Verifier(area, self.raster, config.verification)
         self.search = Search(Inference(model.network, choose_device(config.device)), self.verifier)
         self.odometry = OdometryBuffer(config.fusion)
+        self.submap = Submap(config.submap, self.tile_config.range_m)
         self.drive = RecentDrive(config.fusion)
         self.finder = Finder(self.verifier, config.fusion)
         self.tracker: Tracker | None = None
@@ -114,8 +116,12 @@ class Localizer:
         if isinstance(T_odom_base, str):
             return self.skip(scan.stamp_s, T_odom_base)
         # 3. MapNet's guesses at this tile, checked against the map.
-        tile = self.renderer.tile(scan.points, scan.seen_m, scan.road)
-        answers = self._answers(scan, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
+        shown = self.submap.view(scan, T_odom_base)
+        tile = self.renderer.tile(shown.points, shown.seen_m, shown.road)
+        answers = self._answers(shown, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
+        alone = answers
+        if single_scan and shown is not scan:
+            alone = self._answers(scan, self.renderer.tile(scan.points, scan.seen_m, scan.road), timer)
         if answers:
             self.finder.propose(answers, T_odom_base)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
@@ -132,7 +138,7 @@ class Localizer:
         return self._result(
             scan.stamp_s,
             estimate=self._estimate(T_odom_base),
-            single_scan=answers[0] if answers and single_scan else None,
+            single_scan=alone[0] if alone and single_scan else None,
             tile=tile,
             timing_ms=timer.stages_ms,
         )
@@ -149,6 +155,7 @@ class Localizer:
         self._state, self._reason = State.INITIALIZING, reason
 
     def _forget_drive(self) -> None:
+        self.submap.clear()
         self.drive.clear()
         self.finder.clear()
         self._searched_s = -np.inf

@@ -1,0 +1,93 @@
+"""From a PointCloud2 of 120,000 points to the tile: time of each stage, and memory over many clouds (3 min).
+
+The clouds are KITTI's HDL-64E scans, cut or repeated to exactly as many points, as messages with x, y, z and intensity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import resource
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pipeline import ROOT, data_folder, percentiles, store
+
+from urban_map_loc.bags.messages import cloud_message
+from urban_map_loc.cloud.decode import decode
+from urban_map_loc.cloud.scan import scan_of_cloud
+from urban_map_loc.cloud.submap import Submap
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, CloudConfig, SubmapConfig, TileConfig
+from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.tile.from_cloud import ScanRenderer
+
+POINTS = 120_000
+WARM_UP = 20
+WANTED_MS = {"all, mean": 12.0, "all, p95": 25.0, "decode, p95": 1.5}
+
+
+def messages(data: Path) -> list[Any]:
+    """One of each raw scan of KITTI 00 and 07."""
+    made = []
+    for path in sorted((data / "kitti_raw").glob("0[07]/velodyne/*.bin")):
+        table = np.resize(np.fromfile(path, np.float32).reshape(-1, 4), (POINTS, 4))
+        made.append(cloud_message(100.0, table[:, :3], table[:, 3], None, "base_link"))
+    return made
+
+
+def resident_mb() -> float:
+    """Memory of this process now [MB]."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def main() -> None:
+    """Print the time of each stage and the memory at the start, halfway and at the end."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
+    options.add_argument("--clouds", type=int, default=10_000, help="default %(default)s")
+    options.add_argument("--channels", choices=(BUILDINGS, BUILDINGS_AND_ROADS), default=TileConfig().channels)
+    options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "cloud_to_tile")
+    given = options.parse_args()
+    clouds, config, tile = messages(data_folder(given.data)), CloudConfig(), TileConfig(channels=given.channels)
+    renderer, submap = ScanRenderer(tile), Submap(SubmapConfig(window_m=40.0), tile.range_m)
+    times: dict[str, list[float]] = defaultdict(list)
+    memory: dict[int, float] = {}
+    for k, message in enumerate(itertools.islice(itertools.cycle(clouds), given.clouds)):
+        marks = [time.perf_counter()]
+        cloud = decode(message, config)
+        marks.append(time.perf_counter())
+        scan = scan_of_cloud(cloud, config, tile)
+        marks.append(time.perf_counter())
+        renderer.tile(scan.points, scan.seen_m, scan.road)
+        marks.append(time.perf_counter())
+        if k >= WARM_UP:
+            for name, duration in zip(("decode", "extraction and rays", "drawing"), np.diff(marks), strict=True):
+                times[name].append(duration * 1e3)
+            times["all"].append((marks[-1] - marks[0]) * 1e3)
+        begin = time.perf_counter()
+        pose = Pose2(0.5 * k, 0.0, 0.0)
+        submap.view(replace(scan, stamp_s=0.1 * k), pose)
+        if k >= WARM_UP:
+            times["submap, not in all"].append((time.perf_counter() - begin) * 1e3)
+        if k in (WARM_UP, given.clouds // 2, given.clouds - 1):
+            memory[k + 1] = resident_mb()
+    results: dict[str, Any] = {"clouds": given.clouds, "points": POINTS, "memory_mb": memory}
+    lines = ["| stage | mean | median | 95 % | max [ms] |", "|---|---|---|---|---|"]
+    for name, values in times.items():
+        results[name] = numbers = percentiles(values)
+        lines.append(f"| {name} | " + " | ".join(f"{numbers[n]:.2f}" for n in ("mean", "p50", "p95", "max")) + " |")
+    lines.append("memory after " + ", ".join(f"{k} clouds: {mb:.1f} MB" for k, mb in memory.items()))
+    for name, limit in WANTED_MS.items():
+        stage, figure = name.split(", ")
+        lines.append(f"{name} ≤ {limit:g} ms: {'yes' if results[stage][figure] <= limit else 'NO'}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    store(given.out, results, "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
