@@ -266,6 +266,8 @@ class Localizer:
             with suppress(CloudError):  # what these points are taken for does not matter
                 scan_of_cloud(deskewed(cloud, _Standing()), replace(self.config.cloud, kind=kind), self.tile_config)
         points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
+        self.submap.view(BuildingScan(cloud.stamp_s, points), Pose2.identity())
+        self.submap.clear()
         hypotheses = self.search.network.hypotheses(self.renderer.tile(points).image, self.config.verification.cells)
         self.finder.propose(self.verifier.answers(points, hypotheses), Pose2.identity())
         self.finder.judge(Pose2.identity(), points, np.zeros_like(points))
