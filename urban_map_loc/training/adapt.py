@@ -21,12 +21,10 @@ from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
 from urban_map_loc.mapnet.references import fill_references
-from urban_map_loc.training.batches import TileBatches
+from urban_map_loc.training.batches import Drives, TileBatches
 from urban_map_loc.training.drive_tiles import DriveTiles
+from urban_map_loc.training.schedule import learning_rate
 from urban_map_loc.training.validation import validate
-
-# Seeds of map tiles: far from those of training and validation, which are (seed, step).
-ADAPT_SEED = 2**31 - 19
 
 
 class Adapter:
@@ -70,13 +68,13 @@ class Adapter:
             ModelError: the loss is not finite.
         """
         started, config = time.perf_counter(), self.config
-        warmup = min(1.0, (self.steps + 1) / max(config.warmup_steps, 1))
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * warmup * 0.5 * (1.0 + math.cos(math.pi * self.fraction))
-        batch = self.batches.draw((config.seed, ADAPT_SEED, self.steps), config.map_tiles).to(self.device)
+            group["lr"] = learning_rate(group["peak"], config.warmup_steps, self.steps, self.fraction)
+        seed = (Drives.ADAPTATION, config.seed, self.steps)
+        batch = self.batches.draw(seed, config.map_tiles).to(self.device)
         tiles, poses = batch.images, torch.zeros((0, 3), device=self.device)
         if config.drive_tiles:
-            seen, poses = self.drive.draw(config, np.random.default_rng((config.seed, ADAPT_SEED, self.steps)))
+            seen, poses = self.drive.draw(config, np.random.default_rng(seed))
             tiles, poses = torch.cat([tiles, seen.to(self.device)]), poses.to(self.device)
         if self.steps % config.reference_steps == 0:
             fill_references(self.network, self.batches.renderer)
@@ -102,7 +100,7 @@ class Adapter:
         """The adapted network; the summary says what it was adapted with, and what it reaches on tiles from the map."""
         fill_references(self.network, self.batches.renderer)
         count = self.model.config.training.validation_tiles
-        batch = self.batches.draw((self.config.seed, ADAPT_SEED), count).to(self.device)
+        batch = self.batches.drives(Drives.VALIDATION, count).to(self.device)
         adapted = {**asdict(self.config), "steps": self.steps, "minutes": round(self.seconds / 60.0, 2), "keyframes": len(self.drive)}
         summary = self.model.summary | {"validation": validate(self.network, batch), "adapted": adapted}
         return Checkpoint(self.network, self.model.config, self.model.datum, self.model.area_hash, summary)

@@ -32,6 +32,7 @@ class Drives(IntEnum):
     TRAINING = 0
     VALIDATION = 1
     CALIBRATION = 2
+    ADAPTATION = 3
 
 
 class TileBatches:
