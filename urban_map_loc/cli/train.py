@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _helps_another() -> bool:
     """Whether this is one of several processes, and not the one that speaks."""
-    return os.environ.get("RANK", "0") != "0"
+    return "LOCAL_RANK" in os.environ and os.environ["RANK"] != "0"
 
 
 def _say_what_becomes_of(state: Path, resume: bool) -> None:

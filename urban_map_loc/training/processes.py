@@ -71,7 +71,7 @@ def joined(device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
     Raises:
         ConfigurationError: more processes on this machine than GPUs.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if "LOCAL_RANK" not in os.environ or os.environ["WORLD_SIZE"] == "1":
         yield ALONE, device
         return
     local, on_machine = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
