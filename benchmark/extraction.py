@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from pipeline import data_folder, percentiles
 
-from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.cloud import BUILDING, OTHER, Cloud
 from urban_map_loc.cloud.extraction import building_mask
-from urban_map_loc.cloud.rays import BUILDING, OTHER, along_rays
+from urban_map_loc.cloud.rays import along_rays
 from urban_map_loc.config import CloudConfig, TileConfig
 
 SEQUENCES = ("00", "07", "02")

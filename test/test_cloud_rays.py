@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from urban_map_loc.cloud.rays import BUILDING, GROUND, OTHER, ROAD, RaysSeen, _bearing, along_rays
+from urban_map_loc.cloud.cloud import BUILDING, GROUND, OTHER, ROAD
+from urban_map_loc.cloud.rays import RaysSeen, _bearing, along_rays
 from urban_map_loc.config import TileConfig
 from urban_map_loc.tile.from_cloud import ROAD_STEP_M
 

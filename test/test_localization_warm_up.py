@@ -18,7 +18,7 @@ from numba.core.dispatcher import Dispatcher
 from drives import straight, untrained
 from towns import crossing
 from urban_map_loc.area.geopackage import write_area
-from urban_map_loc.cloud import kernels as cloud_kernels, scan
+from urban_map_loc.cloud import columns, deskew, extraction, ground, rays, walls
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization import kernels
@@ -26,7 +26,8 @@ from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.tile import grid
 
 def compiled():
-    kernels_of = {f"{m.__name__}.{n}": f for m in (cloud_kernels, scan, kernels, grid) for n, f in vars(m).items()}
+    modules = (columns, deskew, extraction, ground, rays, walls, kernels, grid)
+    kernels_of = {f"{m.__name__}.{n}": f for m in modules for n, f in vars(m).items()}
     return {n: len(f.signatures) for n, f in kernels_of.items() if isinstance(f, Dispatcher)}
 
 labelled = sys.argv[1] == "labelled"

@@ -12,7 +12,8 @@ from towns import area_of, one_block
 
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.area.roads import RoadRaster
-from urban_map_loc.cloud.rays import BUILDING, GROUND, ROAD, along_rays
+from urban_map_loc.cloud.cloud import BUILDING, GROUND, ROAD
+from urban_map_loc.cloud.rays import along_rays
 from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, TileConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.tile.from_cloud import BuildingTile, ScanRenderer

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.bags.kitti import BUILDING_LABEL, kitti_odometry
-from urban_map_loc.cloud.rays import BUILDING, OTHER, along_rays
+from urban_map_loc.cloud.cloud import BUILDING, OTHER
+from urban_map_loc.cloud.rays import along_rays
 from urban_map_loc.config import CloudConfig, MapNetConfig, TileConfig, VerificationConfig
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.verification import Verifier

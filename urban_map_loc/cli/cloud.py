@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from urban_map_loc.cli.arguments import assignment, not_negative
-from urban_map_loc.config import CloudConfig
+from urban_map_loc.config import BUILDINGS_AND_ROADS, CloudConfig, TileConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,39 +118,39 @@ def _config(args: argparse.Namespace) -> CloudConfig:
     return from_dict(CloudConfig, {"kind": args.kind} | dict(args.set))
 
 
-def _masks(cloud: WholeCloud, config: CloudConfig) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which of all points `(N,)` are on buildings, and which on road surface."""
+def _kinds(cloud: WholeCloud, config: CloudConfig) -> NDArray[np.uint8]:
+    """What each of all points `(N,)` lies on; OTHER for those that are not finite."""
     import numpy as np
 
-    from urban_map_loc.cloud.extraction import building_mask
-    from urban_map_loc.config import TileConfig
+    from urban_map_loc.cloud.cloud import OTHER
+    from urban_map_loc.cloud.extraction import point_kinds
 
-    building = np.zeros(len(cloud.points), dtype=bool)
-    building[cloud.finite] = building_mask(cloud.cloud, config, TileConfig().range_m)
-    return building, np.zeros(len(cloud.points), dtype=bool)
+    kinds = np.full(len(cloud.points), OTHER, dtype=np.uint8)
+    kinds[cloud.finite] = point_kinds(cloud.cloud, config, TileConfig().range_m, road=True)
+    return kinds
 
 
 def _extract(args: argparse.Namespace) -> None:
     """Write the points and what they lie on."""
     import numpy as np
 
+    from urban_map_loc.cloud.cloud import BUILDING, ROAD
     from urban_map_loc.output import final_file, require_writable
 
     require_writable(args.out)
     config = _config(args)
     cloud = _open(args, config).cloud
-    building, road = _masks(cloud, config)
+    kinds = _kinds(cloud, config)
     with final_file(args.out) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, points=cloud.points, building=building, road=road)
-    print(f"{args.out}: {_summary(cloud, building, road)}")
+        np.savez_compressed(file, points=cloud.points, building=kinds == BUILDING, road=kinds == ROAD)
+    print(f"{args.out}: {_summary(cloud, kinds)}")
 
 
 def _show(args: argparse.Namespace) -> None:
     """Draw the cloud."""
-    import numpy as np
-
     from urban_map_loc.area.geopackage import read_area
-    from urban_map_loc.cloud.rays import BUILDING, OTHER, ROAD, along_rays
+    from urban_map_loc.cloud.cloud import BUILDING, OTHER, ROAD
+    from urban_map_loc.cloud.rays import along_rays
     from urban_map_loc.config import TileConfig
     from urban_map_loc.evaluation.cloud_picture import SeenCloud, draw_cloud
     from urban_map_loc.output import require_writable
@@ -161,21 +161,17 @@ def _show(args: argparse.Namespace) -> None:
     source = _open(args, config)
     area = read_area(args.area) if args.area else None
     pose = source.true_pose(area) if area else None
-    cloud, tile = source.cloud, TileConfig()
-    building, road = _masks(cloud, config)
-    finite = cloud.finite
-    points = cloud.points[finite]
-    kinds = np.where(building, np.uint8(BUILDING), np.where(road, np.uint8(ROAD), np.uint8(OTHER)))[finite]
-    rays = along_rays(points, kinds, tile, config.minimum_range_m)
+    cloud, tile = source.cloud, TileConfig(channels=BUILDINGS_AND_ROADS)
+    kinds = _kinds(cloud, config)
+    rays = along_rays(cloud.points, kinds, tile, config.minimum_range_m)
     renderer = ScanRenderer(tile)
-    seen = SeenCloud(points, building[finite], road[finite], renderer.tile(rays.hits, rays.seen_m, rays.road), pose)
-    title = f"{args.source.name}: {_summary(cloud, building, road)}"
-    draw_cloud(seen, renderer.grid, tile.range_m, args.out, title, area)
-    print(f"{args.out}: {_summary(cloud, building, road)}")
+    seen = SeenCloud(cloud.points[cloud.finite], kinds[cloud.finite], renderer.tile(rays.hits, rays.seen_m, rays.road), pose)
+    draw_cloud(seen, renderer.grid, tile.range_m, args.out, f"{args.source.name}: {_summary(cloud, kinds)}", area)
+    print(f"{args.out}: {_summary(cloud, kinds)}")
 
 
-def _summary(cloud: WholeCloud, building: NDArray[np.bool_], road: NDArray[np.bool_]) -> str:
-    return (
-        f"{len(cloud.points)} points, {len(cloud.points) - int(cloud.finite.sum())} not finite; "
-        f"{int(building.sum())} on buildings, {int(road.sum())} on road surface"
-    )
+def _summary(cloud: WholeCloud, kinds: NDArray[np.uint8]) -> str:
+    from urban_map_loc.cloud.cloud import BUILDING, ROAD
+
+    lost = len(cloud.points) - int(cloud.finite.sum())
+    return f"{len(kinds)} points, {lost} not finite; {(kinds == BUILDING).sum()} on buildings, {(kinds == ROAD).sum()} on road surface"

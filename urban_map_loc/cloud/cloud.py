@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_LABEL = -1
+# What a point lies on.
+OTHER, GROUND, ROAD, BUILDING = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from urban_map_loc.cloud.fcn_kernels import BANDS, FEATURES, column_features, points_in_columns
-from urban_map_loc.cloud.kernels import follow_ground
+from urban_map_loc.cloud.ground import ground_heights
 from urban_map_loc.config import FcnConfig
 
 WIDTHS = (24, 40, 64, 96)  # channels at 1/2, 1/4, 1/8 and 1/16 of the grid
@@ -66,7 +66,7 @@ class Fcn:
     def building_mask(self, points: NDArray[np.float32], range_m: float, probability: float) -> NDArray[np.bool_]:
         """True `(N,)` for the points `(N, 3)` [m], base frame, within `range_m` [m] that are on buildings with at least `probability`."""
         grid = self.config.grid
-        ground = follow_ground(points, range_m, grid.minimum_range_m)
+        ground = ground_heights(points, range_m, grid.minimum_range_m)
         at = (ground, range_m, grid.column_size_m, grid.minimum_range_m, grid.ground_clearance_m)
         with torch.inference_mode():
             logits = self.network(torch.from_numpy(column_features(points, *at))[None])[0]

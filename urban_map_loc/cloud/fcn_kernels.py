@@ -1,7 +1,7 @@
 """Compiled loops of the fully convolutional segmentation: a cloud to features of columns, and columns back to points.
 
 Columns are squares of the base frame's plane: column (a, b) spans x from `a * size_m - range_m` and y from `b * size_m - range_m`.
-Heights are above the ground that `follow_ground` found, so that neither the sensor's height nor a slope is seen. All lengths [m].
+Heights are above the ground that `ground_heights` found, so that neither the sensor's height nor a slope is seen. All lengths [m].
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from urban_map_loc.cloud.kernels import GROUND_CELL_M
+from urban_map_loc.cloud.ground import GROUND_CELL_M
 
 Floats = NDArray[np.float32]
 

@@ -12,11 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from urban_map_loc.cloud.cloud import BUILDING, OTHER, ROAD
 from urban_map_loc.config import TileConfig
 from urban_map_loc.tile.from_cloud import ROAD_STEP_M, road_steps
-
-# What a point lies on.
-OTHER, GROUND, ROAD, BUILDING = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.cloud.cloud import Cloud
-from urban_map_loc.cloud.extraction import building_mask
-from urban_map_loc.cloud.rays import BUILDING, OTHER, along_rays
+from urban_map_loc.cloud.extraction import point_kinds
+from urban_map_loc.cloud.rays import along_rays
 from urban_map_loc.config import CloudConfig, TileConfig
 from urban_map_loc.errors import CloudError
 
@@ -37,8 +37,7 @@ def scan_of_cloud(cloud: Cloud, cloud_config: CloudConfig, tile_config: TileConf
     Raises:
         CloudError: fewer than `minimum_hits` rays see a building, or labels are asked for and missing.
     """
-    mask = building_mask(cloud, cloud_config, tile_config.range_m)
-    kinds = np.where(mask, np.uint8(BUILDING), np.uint8(OTHER))
+    kinds = point_kinds(cloud, cloud_config, tile_config.range_m, road=tile_config.planes > 1)
     seen = along_rays(cloud.points, kinds, tile_config, cloud_config.minimum_range_m)
     if len(seen.hits) < cloud_config.minimum_hits:
         raise CloudError(

@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from urban_map_loc.cloud.rays import BUILDING, along_rays
+from urban_map_loc.cloud.cloud import BUILDING
+from urban_map_loc.cloud.rays import along_rays
 from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.config import SubmapConfig, TileConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2

@@ -39,8 +39,8 @@ class CloudConfig(Section):
     ground_clearance_m: float = setting(0.3, "points lower than this above the local ground are ground", unit="m", low=0.0)
     wall_height_m: float = setting(2.0, "a wall's column reaches at least so high above the ground: cars do not", unit="m", low=0.5)
     wall_thickness_m: float = setting(
-        0.12,
-        "points of a wall spread less than this across it, 1 sigma, seen from above; foliage spreads more",
+        0.115,
+        "points of a wall spread less than this across it, 1 sigma, within three columns; foliage spreads more",
         unit="m",
         low=0.02,
         high=1.0,

@@ -23,7 +23,7 @@ from urban_map_loc.cloud.fcn_kernels import (
     column_features,
     count_in_columns,
 )
-from urban_map_loc.cloud.kernels import follow_ground
+from urban_map_loc.cloud.ground import ground_heights
 from urban_map_loc.config import FcnConfig, FcnGridConfig
 from urban_map_loc.errors import CloudError, ModelError
 
@@ -51,7 +51,7 @@ class ColumnSample:
         """
         if cloud.label is None:
             raise CloudError("a cloud to learn from has no field label; simulate it with labels, or add them")
-        ground = follow_ground(cloud.points, config.range_m, config.minimum_range_m)
+        ground = ground_heights(cloud.points, config.range_m, config.minimum_range_m)
         at = (ground, config.range_m, config.column_size_m, config.minimum_range_m, config.ground_clearance_m)
         features = column_features(cloud.points, *at)
         points, building = count_in_columns(cloud.points, cloud.label == building_label, *at)
