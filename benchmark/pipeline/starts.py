@@ -42,8 +42,12 @@ class Remembered(Search):
                 parts = np.split(kept["answers"], np.cumsum(kept["count"])[:-1])
                 self._known = {bytes(key): part for key, part in zip(kept["key"], parts, strict=True)}
 
-    def answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer) -> list[PoseEstimate]:
-        """From memory where it is known."""
+    def answers(
+        self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer, guesses: Hypotheses | None = None
+    ) -> list[PoseEstimate]:
+        """From memory where it is known and nobody guesses."""
+        if guesses is not None and len(guesses):
+            return self._search.answers(scan, tile, timer, guesses)
         key = hashlib.blake2b(np.round(scan.points, 3).tobytes(), digest_size=16).digest()
         if key not in self._known:
             rows = [(*a.T_map_base.as_array(), *a.covariance.ravel(), a.score) for a in self._search.answers(scan, tile, timer)]

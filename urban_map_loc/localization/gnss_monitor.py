@@ -48,10 +48,10 @@ class GnssFix:
 class GnssVerdict:
     """What the monitor makes of a fix: the state, both test values (squared, normalised) and one line that says why."""
 
-    state: GnssState
+    state: GnssState = GnssState.UNCHECKED
     fix_test: float = 0.0
     mean_test: float = 0.0
-    reason: str = ""
+    reason: str = "no fix yet"
 
     @property
     def usable(self) -> bool:
@@ -68,7 +68,7 @@ class GnssMonitor:
 
     def reset(self) -> None:
         """Know nothing of the receiver."""
-        self.verdict = GnssVerdict(GnssState.UNCHECKED, reason="no fix yet")
+        self.verdict = GnssVerdict()
         self._stamp_s = -inf
         self._agreed_s = 0.0  # how long all tests have passed
         self._outliers = 0  # fixes in a row that failed on their own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,18 +18,25 @@ from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.cloud.submap import Submap
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.errors import CloudError
-from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.finding import Finder
+from urban_map_loc.localization.gnss_monitor import GnssFix, GnssMonitor, GnssState
+from urban_map_loc.localization.lock import LockRules
 from urban_map_loc.localization.odometry import OdometryBuffer
+from urban_map_loc.localization.priors import Prior, Priors
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.localization.search import Search
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
 from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.localization.warm_up import warm_up
 from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
 from urban_map_loc.mapnet.inference import Inference, choose_device
 from urban_map_loc.tile.from_cloud import BuildingTile, ScanRenderer
+
+# Fixes that came before odometry of their time; more than these seconds of a usual receiver's are not worth the wait.
+WAITING_FIXES = 50
 
 
 class Localizer:
@@ -57,10 +64,14 @@ class Localizer:
         self.submap = Submap(config.submap, self.tile_config.range_m)
         self.drive = RecentDrive(config.fusion)
         self.finder = Finder(self.verifier, config.fusion)
+        self.rules = LockRules(config.fusion)
+        self.priors = Priors(config.prior)
+        self.gnss = GnssMonitor(config.gnss)
         self.tracker: Tracker | None = None
+        self._waiting_fixes: deque[GnssFix] = deque(maxlen=WAITING_FIXES)
         self._state, self._reason = State.INITIALIZING, "no cloud yet"
         self._searched_s = -np.inf
-        self._warm_up()
+        warm_up(self)
 
     @classmethod
     def load(cls, area_path: Path, model_path: Path, config: LocalizerConfig) -> Localizer:
@@ -92,6 +103,25 @@ class Localizer:
         if not self.odometry.add(stamp_s, T_odom_base):
             self._forget_drive()
             self._lose("odometry jumped")
+        while self._waiting_fixes and self._waiting_fixes[0].stamp_s <= stamp_s:
+            self._take_fix(self._waiting_fixes.popleft())
+
+    def add_prior(self, prior: Prior, stamp_s: float | None = None) -> str:
+        """Take a first guess of the pose, made at a stamp [s] or now. It is looked at, not believed.
+
+        Returns:
+            Why it could not be taken; empty where it was.
+        """
+        T_odom_base = self.odometry.newest if stamp_s is None else self.odometry.at(stamp_s)
+        if isinstance(T_odom_base, str):
+            return T_odom_base
+        self.priors.add(prior, T_odom_base, self.drive.travelled_m)
+        self._searched_s = -np.inf  # look at once
+        return ""
+
+    def add_gnss(self, fix: GnssFix) -> None:
+        """Take a GNSS fix; it counts once odometry has passed its stamp. See `GnssMonitor` for when it is believed."""
+        self._waiting_fixes.append(fix)
 
     def add_cloud(self, cloud: Cloud, single_scan: bool = False) -> LocalizationResult:
         """Take a cloud in the base frame and answer; bad clouds are skipped with a reason, never raised.
@@ -118,30 +148,31 @@ class Localizer:
         # 3. MapNet's guesses at this tile, checked against the map.
         shown = self.submap.view(scan, T_odom_base)
         tile = self.renderer.tile(shown.points, shown.seen_m, shown.road)
-        answers = self._answers(shown, tile, timer) if single_scan or self._search_due(scan.stamp_s) else None
-        alone = answers
-        if single_scan and shown is not scan:
-            alone = self._answers(scan, self.renderer.tile(scan.points, scan.seen_m, scan.road), timer)
-        if answers:
+        if answers := self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else []:
             self.finder.propose(answers, T_odom_base)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
         self.drive.move(T_odom_base)
         keyframe = self.drive.add(scan.stamp_s, T_odom_base, scan.points)
         judged = bool(answers) or (keyframe is not None and not self.tracker)
         if judged:
-            self.finder.judge(T_odom_base, *self.drive.points(T_odom_base, self.config.fusion.window_m))
+            self._judge(T_odom_base)
         # 5. The lock is carried by odometry and corrected by the last metres.
         self._track(T_odom_base, keyframe)
         # 6. What may be claimed.
         self._decide(T_odom_base, judged)
         timer.stage("fusion")
-        return self._result(
-            scan.stamp_s,
-            estimate=self._estimate(T_odom_base),
-            single_scan=alone[0] if alone and single_scan else None,
-            tile=tile,
-            timing_ms=timer.stages_ms,
-        )
+        alone = self._alone(scan, shown, answers, timer) if single_scan else None
+        return self._result(scan.stamp_s, estimate=self._estimate(T_odom_base), single_scan=alone, tile=tile, timing_ms=timer.stages_ms)
+
+    def add_blank(self, stamp_s: float, reason: str) -> LocalizationResult:
+        """Take a scan that sees no building, for the given reason: the car still moves, and the estimate's uncertainty grows."""
+        T_odom_base = self.odometry.at(stamp_s)
+        if isinstance(T_odom_base, str):
+            return self.skip(stamp_s, T_odom_base)
+        self.drive.move(T_odom_base)
+        self._track(T_odom_base, self.drive.add(stamp_s, T_odom_base, np.zeros((0, 2))))
+        self._decide(T_odom_base, judged=False)
+        return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))
 
     def skip(self, stamp_s: float, reason: str) -> LocalizationResult:
         """The result of a cloud that could not be used."""
@@ -151,6 +182,8 @@ class Localizer:
         """Forget everything but area and model, as if just started."""
         self.odometry.clear()
         self._forget_drive()
+        self._waiting_fixes.clear()
+        self.gnss.reset()
         self.tracker = None
         self._state, self._reason = State.INITIALIZING, reason
 
@@ -158,6 +191,7 @@ class Localizer:
         self.submap.clear()
         self.drive.clear()
         self.finder.clear()
+        self.priors.clear()
         self._searched_s = -np.inf
 
     def _search_due(self, stamp_s: float) -> bool:
@@ -165,9 +199,22 @@ class Localizer:
         period = fusion.check_period_s if self.tracker else fusion.search_period_s
         return abs(stamp_s - self._searched_s) >= period
 
-    def _answers(self, scan: BuildingScan, tile: BuildingTile, timer: StageTimer) -> list[PoseEstimate]:
+    def _search(self, scan: BuildingScan, tile: BuildingTile, T_odom_base: Pose2, timer: StageTimer) -> list[PoseEstimate]:
+        """Where the scan may have been made: MapNet's places and those of first guesses."""
         self._searched_s = scan.stamp_s
-        return self.search.answers(scan, tile.image, timer)
+        return self.search.answers(scan, tile.image, timer, self.priors.regions(T_odom_base, self.drive.travelled_m))
+
+    def _alone(self, scan: BuildingScan, shown: BuildingScan, answers: list[PoseEstimate], timer: StageTimer) -> PoseEstimate | None:
+        """The best answer to one scan, without the submap and without guesses."""
+        if shown is not scan or self.priors.any:
+            answers = self.search.answers(scan, self.renderer.tile(scan.points, scan.seen_m, scan.road).image, timer)
+        return answers[0] if answers else None
+
+    def _judge(self, T_odom_base: Pose2) -> None:
+        """Let the hypotheses explain the recent drive; what a first guess says of them counts a little."""
+        points, origins = self.drive.points(T_odom_base, self.config.fusion.window_m)
+        travelled_m = self.drive.travelled_m
+        self.finder.judge(T_odom_base, points, origins, lambda poses: self.priors.advantage(poses, T_odom_base, travelled_m))
 
     def _track(self, T_odom_base: Pose2, keyframe: Keyframe | None) -> None:
         """Correct and carry the locked pose."""
@@ -175,6 +222,22 @@ class Localizer:
             if keyframe is not None:
                 self.tracker.add(keyframe)
             self.tracker.move(T_odom_base)
+
+    def _take_fix(self, fix: GnssFix) -> None:
+        """A fix is a first guess; while locked it is judged, and used where it is consistent."""
+        T_odom_base = self.odometry.at(fix.stamp_s)
+        if isinstance(T_odom_base, str):
+            return
+        self.priors.add(Prior.of_fix(fix), T_odom_base, self.drive.travelled_m)
+        if self.tracker is None:
+            self.gnss.unchecked(fix, "not locked: there is nothing to compare with")
+            return
+        pose, covariance = self.tracker.unaided.near(fix.stamp_s, T_odom_base)
+        verdict = self.gnss.judge(fix, np.array([pose.x, pose.y]), covariance[:2, :2])
+        if verdict.usable:
+            self.tracker.add_fix(fix, T_odom_base, self.drive.travelled_m)
+        elif verdict.state is GnssState.REJECTED:
+            self.tracker.drop_fixes()
 
     def _estimate(self, T_odom_base: Pose2) -> PoseEstimate | None:
         if not self.tracker:
@@ -185,48 +248,22 @@ class Localizer:
         """Lock, keep or lose; another place can overrule a lock only where hypotheses have just been judged."""
         if self.tracker:
             pose = self.tracker.T_map_odom @ T_odom_base
-            if reason := self.tracker.lost or self._outside(pose) or (self._overruled(pose, T_odom_base) if judged else ""):
+            if reason := self.tracker.disagreement:
+                self._forget_drive()  # it may have begun anywhere
+            else:
+                reason = self.tracker.uncertainty or self._outside(pose) or (self._overruled(pose, T_odom_base) if judged else "")
+            if reason:
                 self._lose(reason)
             return
-        fusion, finder = self.config.fusion, self.finder
-        if len(finder.scores) == 0:
-            self._reason = "no hypothesis fits the scans yet"
-            return
-        best, rival = float(finder.scores[0]), finder.best_other_place(finder.poses[0])
-        if self.drive.length_m < fusion.lock_distance_m:
-            self._reason = f"only {self.drive.length_m:.0f} m driven, {fusion.lock_distance_m:g} needed before locking"
-        elif self.drive.hits < fusion.lock_hits:
-            self._reason = (
-                f"only {self.drive.hits} wall hits on the last {self.drive.length_m:.0f} m, {fusion.lock_hits} needed before locking"
-            )
-        elif best < fusion.lock_score:
-            self._reason = f"the best place explains the drive by {best:.2f}, {fusion.lock_score:g} needed"
-        elif best - rival < (needed := self._lead_needed(best)):
-            self._reason = f"two places explain the drive alike (lead {best - rival:.3f}, {needed:.3f} needed)"
-        else:
-            self._lock(Pose2.from_array(finder.poses[0]), T_odom_base)
-            self._reason = f"locked after {self.drive.length_m:.0f} m (agreement {best:.2f}, lead {best - rival:.2f})"
-
-    def _lead_needed(self, best: float) -> float:
-        """The lead over all other places with which an agreement of `best` is believed.
-
-        Less after a longer drive, which chance explains less easily; more where the best place itself leaves much unexplained, as
-        outside the map, where one wrong place is always the best.
-        """
-        fusion = self.config.fusion
-        by_length = fusion.lock_margin + fusion.lock_margin_metre / max(self.drive.length_m, 1.0)
-        return max(by_length, (fusion.lock_misfit_ratio - 1.0) * (1.0 - best))
+        verdict = self.rules.judge(self.finder, self.drive)
+        self._reason = verdict.reason
+        if verdict.believed:
+            self._lock(Pose2.from_array(self.finder.poses[0]), T_odom_base)
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
-        """Why another place explains the recent drive clearly better; empty while none does."""
-        if len(self.finder.scores) == 0 or self.drive.length_m < self.config.fusion.lock_distance_m:
-            return ""
         points, origins = self.drive.points(T_odom_base, self.config.fusion.window_m)
         own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
-        rival = self.finder.best_other_place(pose.as_array())
-        if rival - own > self._lead_needed(rival):
-            return f"another place explains the recent drive better ({rival:.2f} against {own:.2f})"
-        return ""
+        return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
 
     def _outside(self, pose: Pose2) -> str:
         west, south, east, north = self.area.bounds
@@ -244,47 +281,6 @@ class Localizer:
         self.tracker = None
         self._reason = reason
 
-    def add_blank(self, stamp_s: float, reason: str) -> LocalizationResult:
-        """Take a scan that sees no building, for the given reason: the car still moves, and the estimate's uncertainty grows."""
-        T_odom_base = self.odometry.at(stamp_s)
-        if isinstance(T_odom_base, str):
-            return self.skip(stamp_s, T_odom_base)
-        self.drive.move(T_odom_base)
-        self._track(T_odom_base, self.drive.add(stamp_s, T_odom_base, np.zeros((0, 2))))
-        if self.tracker and (lost := self.tracker.lost or self._outside(self.tracker.T_map_odom @ T_odom_base)):
-            self._lose(lost)
-        return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))
-
     def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
-        defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores}
+        defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores, "gnss": self.gnss.verdict}
         return LocalizationResult(stamp_s=stamp_s, state=self._state, **(defaults | known))  # type: ignore[arg-type]
-
-    def _warm_up(self) -> None:
-        """Compile and load everything once, so that the first cloud is answered as fast as the rest."""
-        cloud = _made_up_street()
-        for kind in ("geometric", "labels"):
-            with suppress(CloudError):  # what these points are taken for does not matter
-                scan_of_cloud(deskewed(cloud, _Standing()), replace(self.config.cloud, kind=kind), self.tile_config)
-        points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
-        self.submap.view(BuildingScan(cloud.stamp_s, points), Pose2.identity())
-        self.submap.clear()
-        hypotheses = self.search.network.hypotheses(self.renderer.tile(points).image, self.config.verification.cells)
-        self.finder.propose(self.verifier.answers(points, hypotheses), Pose2.identity())
-        self.finder.judge(Pose2.identity(), points, np.zeros_like(points))
-        self.finder.clear()
-
-
-def _made_up_street() -> Cloud:
-    """A labelled cloud of two walls, as from a sweep."""
-    x, z = np.meshgrid(np.arange(-20.0, 20.0, 0.2), np.arange(0.0, 5.0, 0.25))
-    sides = [np.column_stack([x.ravel(), np.full(x.size, y), z.ravel()]) for y in (-8.0, 8.0)]
-    points = np.concatenate(sides).astype(np.float32)
-    offset_s = np.linspace(0.0, 0.1, len(points), dtype=np.float32)
-    return Cloud(0.0, points, np.zeros(len(points), dtype=np.int64), offset_s=offset_s)
-
-
-class _Standing:
-    """The motion of a car that stands."""
-
-    def poses(self, stamps_s: FloatArray) -> FloatArray:
-        return np.zeros((len(stamps_s), 3))

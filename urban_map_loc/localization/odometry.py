@@ -45,6 +45,11 @@ class OdometryBuffer:
         self._stamps.clear()
         self._poses.clear()
 
+    @property
+    def newest(self) -> Pose2 | str:
+        """The newest `T_odom_base`, or the reason why there is none."""
+        return self._poses[-1] if self._poses else "no odometry yet; check the topic of odom"
+
     def at(self, stamp_s: float) -> Pose2 | str:
         """`T_odom_base` at a stamp, or the reason why it is not known."""
         if not self._stamps:

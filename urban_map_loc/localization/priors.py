@@ -68,6 +68,11 @@ class Priors:
         """Forget all guesses."""
         self._carried.clear()
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._carried)
+
     def regions(self, T_odom_base: Pose2, travelled_m: float) -> Hypotheses:
         """Where to look now: one place a guess, as sure as MapNet can be."""
         squares = [self._square(carried, T_odom_base, travelled_m) for carried in self._alive(travelled_m)]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.gnss_monitor import GnssVerdict
 from urban_map_loc.tile.from_cloud import BuildingTile
 
 
@@ -50,6 +51,7 @@ class LocalizationResult:
         scores: `(K,)` their agreement with the recent drive.
         tile: what the cloud shows about the car, as MapNet saw it, or None.
         timing_ms: duration of each stage [ms].
+        gnss: what the monitor makes of the GNSS receiver.
     """
 
     stamp_s: float
@@ -62,3 +64,4 @@ class LocalizationResult:
     scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     tile: BuildingTile | None = None
     timing_ms: dict[str, float] = field(default_factory=dict)
+    gnss: GnssVerdict = field(default_factory=GnssVerdict)

@@ -28,9 +28,20 @@ class Search:
     def __init__(self, network: Network, verifier: Verifier) -> None:
         self.network, self.verifier = network, verifier
 
-    def answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer) -> list[PoseEstimate]:
-        """The best distinct poses for one scan alone, best first; `tile` is the scan as the network sees it."""
+    def answers(
+        self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer, guesses: Hypotheses | None = None
+    ) -> list[PoseEstimate]:
+        """The best distinct poses for one scan alone, best first.
+
+        Args:
+            scan: its hits are verified.
+            tile: the scan as the network sees it.
+            timer: stages `mapnet` and `verification` are noted there.
+            guesses: places to look at besides the network's.
+        """
         hypotheses = self.network.hypotheses(tile, self.verifier.config.cells)
+        if guesses is not None and len(guesses):
+            hypotheses = guesses.joined(hypotheses)
         timer.stage("mapnet")
         answers = self.verifier.answers(scan.points, hypotheses)
         timer.stage("verification")

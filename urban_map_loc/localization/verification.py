@@ -80,7 +80,7 @@ class Verifier:
         refined. The final score adds the region's log-probability: network and geometry make different mistakes.
         """
         cfg = self.config
-        positions, log_probability = self._candidates(hypotheses.best(cfg.cells))
+        positions, log_probability = self._candidates(hypotheses)
         if len(positions) == 0 or len(points) == 0:
             return []
         thin, second, points = (_thinned(points, count) for count in (cfg.coarse_rays, cfg.second_rays, cfg.rays))

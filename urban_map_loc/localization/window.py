@@ -12,6 +12,7 @@ Gauss-Newton on the normal equations; the last pose's block of their inverse is 
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,10 +123,29 @@ class PoseWindow:
         self.solve()
 
     def add_fix(self, stamp_s: float, T_odom_base: Pose2, position: FloatArray, covariance: FloatArray) -> None:
-        """Take a measured position `(2,)` [m] with covariance `(2, 2)` [m2], made when odometry was at `T_odom_base`."""
+        """Take a measured position `(2,)` [m] with covariance `(2, 2)` [m2], made when odometry was at `T_odom_base`.
+
+        It counts from the next keyframe on.
+        """
         nearest = min(self.keyframes, key=lambda keyframe: abs(keyframe.stamp_s - stamp_s))
-        self._fixes.append(Fix(nearest, nearest.T_odom_base.inverse() @ T_odom_base, position, np.asarray(np.linalg.inv(covariance))))
-        self.solve()
+        information = np.asarray(np.linalg.inv(covariance), dtype=np.float64)
+        self._fixes.append(Fix(nearest, nearest.T_odom_base.inverse() @ T_odom_base, position, information))
+
+    def fork(self) -> PoseWindow:
+        """A window of its own that holds the same, without the fixes."""
+        other = copy(self)
+        other.keyframes, other._fixes = list(self.keyframes), []
+        return other
+
+    def pose_of(self, keyframe: Keyframe) -> Pose2:
+        """`T_map_base` of a keyframe in the window."""
+        return Pose2.from_array(self.poses[self.keyframes.index(keyframe)])
+
+    def near(self, stamp_s: float, T_odom_base: Pose2) -> tuple[Pose2, FloatArray]:
+        """`T_map_base` at a stamp at which odometry was at `T_odom_base`, also a past one, and the newest pose's covariance `(3, 3)`."""
+        nearest = min(range(len(self.keyframes)), key=lambda k: abs(self.keyframes[k].stamp_s - stamp_s))
+        step = self.keyframes[nearest].T_odom_base.inverse() @ T_odom_base
+        return Pose2.from_array(self.poses[nearest]) @ Pose2(self.scale * step.x, self.scale * step.y, step.yaw), self.at(T_odom_base)[1]
 
     def at(self, T_odom_base: Pose2) -> tuple[Pose2, FloatArray]:
         """`T_map_base` and its covariance `(3, 3)` when odometry is at `T_odom_base`, from the newest keyframe on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from torch import Tensor
@@ -34,6 +34,10 @@ class Hypotheses:
     def best(self, count: int) -> Hypotheses:
         """The `count` most probable."""
         return Hypotheses(self.poses[:count], self.log_probability[:count], self.region[:count], self.covariance[:count])
+
+    def joined(self, other: Hypotheses) -> Hypotheses:
+        """These and then the others."""
+        return Hypotheses(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
     def __len__(self) -> int:
         return len(self.poses)
