@@ -60,6 +60,7 @@ def torchrun(*what: str) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(300)  # PyTorch is loaded three times
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
     """Up to rounding, which another number of threads changes as much: the loss to seven digits, gradients to a few thousandths."""
     torchrun(two_processes.__file__, str(tmp_path / "found"))
@@ -70,6 +71,7 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
         assert float((gradient - expected).norm()) < 0.02 * float(expected.norm()), name
 
 
+@pytest.mark.timeout(300)  # PyTorch is loaded three times
 def test_two_processes_write_one_model_and_stop_together(tmp_path: Path) -> None:
     write_area(crossing(), tmp_path / "a.gpkg")
     model = tmp_path / "m.safetensors"
