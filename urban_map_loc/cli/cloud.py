@@ -149,9 +149,7 @@ def _extract(args: argparse.Namespace) -> None:
 def _show(args: argparse.Namespace) -> None:
     """Draw the cloud."""
     from urban_map_loc.area.geopackage import read_area
-    from urban_map_loc.cloud.cloud import BUILDING, OTHER, ROAD
     from urban_map_loc.cloud.rays import along_rays
-    from urban_map_loc.config import TileConfig
     from urban_map_loc.evaluation.cloud_picture import SeenCloud, draw_cloud
     from urban_map_loc.output import require_writable
     from urban_map_loc.tile.from_cloud import ScanRenderer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.evaluation.area_picture import DPI, GROUND, INK, PAPER, ROAD_EDGE, TRUTH, attribution_of, draw_map_on, save
+from urban_map_loc.cloud.cloud import BUILDING, GROUND, OTHER, ROAD
+from urban_map_loc.evaluation.area_picture import DPI, INK, PAPER, ROAD_EDGE, TRUTH, attribution_of, draw_map_on, save
+from urban_map_loc.evaluation.area_picture import GROUND as LAND_COLOUR
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.tile.from_cloud import BuildingTile
 from urban_map_loc.tile.grid import TileGrid
@@ -18,7 +20,9 @@ from urban_map_loc.tile.grid import TileGrid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WALL_COLOUR, ROAD_COLOUR, OTHER_COLOUR = "#c1452b", "#4a7fb0", "#b9b4aa"
+WALL_COLOUR, ROAD_COLOUR = "#c1452b", "#4a7fb0"
+# Name and colour of each kind of point, in the order in which they are drawn.
+KINDS = {GROUND: ("ground", "#d9cfa8"), ROAD: ("road", ROAD_COLOUR), OTHER: ("other", "#7f9a78"), BUILDING: ("building", WALL_COLOUR)}
 FREE_COLOUR, UNKNOWN_COLOUR = "#ffffff", "#dcd8d0"
 PANEL_IN, SIDE_IN, EDGE_IN, TITLE_IN = 7.0, 2.0, 0.55, 0.5
 # More points than a picture shows are thinned evenly: a cloud of millions would take minutes.
@@ -32,15 +36,13 @@ class SeenCloud:
 
     Attributes:
         points: `(N, 3)` [m] in the base frame, finite.
-        building: `(N,)` True for points on buildings.
-        road: `(N,)` True for points on road surface.
+        kinds: `(N,)` what each lies on, as `cloud.extraction.point_kinds` says.
         tile: what the scan of these points shows.
         T_map_base: where the car truly was, None where that is not known.
     """
 
     points: NDArray[np.float32]
-    building: NDArray[np.bool_]
-    road: NDArray[np.bool_]
+    kinds: NDArray[np.uint8]
     tile: BuildingTile
     T_map_base: Pose2 | None = None
 
@@ -81,10 +83,9 @@ def draw_cloud(seen: SeenCloud, grid: TileGrid, range_m: float, path: Path, titl
 
 def _groups(seen: SeenCloud) -> list[tuple[str, str, NDArray[np.float32]]]:
     """Name, colour and points of each class, in the order in which they are drawn."""
-    other = ~(seen.building | seen.road)
-    groups = [("other", OTHER_COLOUR, other), ("road", ROAD_COLOUR, seen.road & ~seen.building), ("building", WALL_COLOUR, seen.building)]
     step = -(-max(len(seen.points), 1) // MOST_DRAWN)
-    return [(f"{name}, {chosen.sum()} points", colour, seen.points[chosen][::step]) for name, colour, chosen in groups]
+    groups = ((name, colour, seen.points[seen.kinds == kind]) for kind, (name, colour) in KINDS.items())
+    return [(f"{name}, {len(points)} points", colour, points[::step]) for name, colour, points in groups]
 
 
 def _from_above(axes: Axes, seen: SeenCloud, range_m: float) -> None:
@@ -105,7 +106,7 @@ def _from_above(axes: Axes, seen: SeenCloud, range_m: float) -> None:
 def _from_the_side(axes: Axes, seen: SeenCloud, range_m: float) -> None:
     """Height over the way ahead, of all points within the range."""
     near = np.hypot(seen.points[:, 0], seen.points[:, 1]) <= range_m
-    part = SeenCloud(seen.points[near], seen.building[near], seen.road[near], seen.tile)
+    part = replace(seen, points=seen.points[near], kinds=seen.kinds[near])
     ground = float(np.percentile(part.points[:, 2], 10.0)) if near.any() else 0.0
     for _, colour, points in _groups(part):
         axes.scatter(points[:, 0], points[:, 2] - ground, s=0.5, c=colour, linewidths=0.0, rasterized=True)
@@ -145,7 +146,7 @@ def _over_map(axes: Axes, seen: SeenCloud, T_map_base: Pose2, area: AreaMap, gri
     from matplotlib.colors import ListedColormap
 
     reach = 1.45 * grid.half_m
-    axes.set_facecolor(GROUND)
+    axes.set_facecolor(LAND_COLOUR)
     draw_map_on(axes, area, PANEL_IN * 72.0 / (2.0 * reach))
     layers = [(seen.tile.free, FREE_COLOUR, 0.45), (seen.tile.hits, WALL_COLOUR, 0.9)]
     if seen.tile.road is not None:
@@ -155,7 +156,9 @@ def _over_map(axes: Axes, seen: SeenCloud, T_map_base: Pose2, area: AreaMap, gri
     corners = T_map_base.transform(corners.reshape(-1, 2)).reshape(corners.shape)
     for plane, colour, alpha in layers:
         shown = np.ma.masked_equal(plane, 0)
-        axes.pcolormesh(corners[..., 0], corners[..., 1], shown, cmap=ListedColormap([colour]), alpha=alpha, linewidth=0.0, zorder=6)
+        axes.pcolormesh(
+            corners[..., 0], corners[..., 1], shown, cmap=ListedColormap([colour]), alpha=alpha, linewidth=0.0, antialiased=False, zorder=6
+        )
     _car(axes, T_map_base.x, T_map_base.y, T_map_base.yaw)
     axes.set_xlim(T_map_base.x - reach, T_map_base.x + reach)
     axes.set_ylim(T_map_base.y - reach, T_map_base.y + reach)
