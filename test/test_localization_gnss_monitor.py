@@ -1,0 +1,136 @@
+"""GnssMonitor: honest receivers are used, jumps and slow drift are not."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from urban_map_loc.config import GnssConfig
+from urban_map_loc.localization.gnss_monitor import GnssFix, GnssMonitor, GnssState, GnssVerdict
+
+CONFIG = GnssConfig()
+SIGMA_M, RATE_HZ = 2.5, 5.0
+POSE = np.eye(2) * 0.2**2  # what map and odometry know the position to
+
+
+def judged(errors: np.ndarray, sigma_m: float = SIGMA_M, monitor: GnssMonitor | None = None, from_s: float = 0.0) -> list[GnssVerdict]:
+    """Verdicts on fixes that are off by `errors (N, 2)` [m], of a receiver that states `sigma_m`, along a drive east."""
+    monitor = monitor or GnssMonitor(CONFIG)
+    out = []
+    for k, error in enumerate(errors):
+        stamp_s = from_s + k / RATE_HZ
+        position = np.array([8.0 * stamp_s, 0.0])
+        out.append(monitor.judge(GnssFix(stamp_s, position + error, np.eye(2) * sigma_m**2), position, POSE))
+    return out
+
+
+def receiver(seconds: float, seed: int = 0, sigma_m: float = SIGMA_M, memory_s: float = 8.0) -> np.ndarray:
+    """Errors `(N, 2)` [m] as receivers make them: they last for seconds."""
+    random = np.random.default_rng(seed)
+    keep = np.exp(-1.0 / RATE_HZ / memory_s)
+    noise = random.normal(0.0, sigma_m * np.sqrt(1.0 - keep**2), (int(seconds * RATE_HZ), 2))
+    errors = [random.normal(0.0, 0.5 * sigma_m, 2)]
+    for step in noise:
+        errors.append(keep * errors[-1] + step)
+    return 0.6 * np.array(errors[1:])
+
+
+def states(verdicts: list[GnssVerdict]) -> set[GnssState]:
+    return {verdict.state for verdict in verdicts}
+
+
+def test_an_honest_receiver_is_used_after_a_moment() -> None:
+    verdicts = judged(receiver(120.0))
+    first = verdicts[: int(CONFIG.trust_s * RATE_HZ)]
+    assert states(first) == {GnssState.UNCHECKED}
+    assert states(verdicts[len(first) + 1 :]) == {GnssState.CONSISTENT}
+    assert all(verdict.usable == (verdict.state is GnssState.CONSISTENT) for verdict in verdicts)
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.floats(1.0, 8.0))
+def test_honest_receivers_are_never_rejected(seed: int, sigma_m: float) -> None:
+    assert GnssState.REJECTED not in states(judged(receiver(60.0, seed, sigma_m), sigma_m))
+
+
+def test_one_jump_is_left_out_and_forgotten() -> None:
+    errors = receiver(40.0)
+    errors[100] += [40.0, 0.0]
+    verdicts = judged(errors)
+    assert verdicts[100].state is GnssState.SUSPECT
+    assert not verdicts[100].usable
+    assert verdicts[115].usable
+
+
+def test_multipath_is_rejected_with_its_third_fix_and_used_again_later() -> None:
+    errors = receiver(90.0)
+    errors[100:140] += [20.0, -15.0]
+    verdicts = judged(errors)
+    assert not any(verdict.usable for verdict in verdicts[100:140])
+    assert verdicts[102].state is GnssState.REJECTED
+    again = next(k for k in range(140, len(verdicts)) if verdicts[k].usable)
+    assert CONFIG.trust_again_s <= (again - 140) / RATE_HZ < CONFIG.trust_again_s + 15.0
+
+
+@pytest.mark.parametrize("speed", [0.1, 0.3, 1.0])
+def test_slow_drift_is_rejected_before_it_is_far(speed: float) -> None:
+    seconds = 20.0 / speed + 20.0
+    errors = receiver(seconds + 30.0)
+    drift = np.maximum(0.0, np.arange(len(errors)) / RATE_HZ - 30.0) * speed
+    verdicts = judged(errors + np.column_stack([drift, np.zeros(len(drift))]))
+    last_used = max(k for k, verdict in enumerate(verdicts) if verdict.usable)
+    assert drift[last_used] < 9.0 + 4.0 * speed
+    assert verdicts[-1].state is GnssState.REJECTED
+    assert "off" in verdicts[-1].reason
+
+
+def test_after_an_outage_it_is_judged_anew() -> None:
+    monitor = GnssMonitor(CONFIG)
+    judged(receiver(30.0), monitor=monitor)
+    assert monitor.verdict.usable
+    verdicts = judged(receiver(10.0, seed=1), monitor=monitor, from_s=30.0 + CONFIG.outage_s + 1.0)
+    assert verdicts[0].state is GnssState.UNCHECKED
+    assert verdicts[-1].state is GnssState.CONSISTENT
+
+
+def test_a_pose_that_is_uncertain_itself_rejects_nothing() -> None:
+    monitor = GnssMonitor(CONFIG)
+    for k in range(100):
+        verdict = monitor.judge(GnssFix(k / RATE_HZ, np.array([15.0, 0.0]), np.eye(2) * SIGMA_M**2), np.zeros(2), np.eye(2) * 20.0**2)
+    assert verdict.state is GnssState.CONSISTENT
+
+
+def test_what_cannot_be_compared_is_unchecked() -> None:
+    monitor = GnssMonitor(CONFIG)
+    judged(receiver(30.0), monitor=monitor)
+    assert monitor.unchecked(GnssFix(31.0, np.zeros(2), np.eye(2)), "not locked").reason == "not locked"
+    assert not monitor.verdict.usable
+
+
+def test_repeated_fixes_say_nothing_new() -> None:
+    monitor = GnssMonitor(CONFIG)
+    fix = GnssFix(1.0, np.zeros(2), np.eye(2))
+    assert monitor.judge(fix, np.zeros(2), POSE) is monitor.judge(fix, np.array([100.0, 0.0]), POSE)
+
+
+def test_the_real_receiver_of_robotcar_is_never_rejected(data_dir: Path) -> None:
+    folder = data_dir / "robotcar" / "2014-12-02-15-30-08"
+    tables = []
+    for name, stamp in (("gps.csv", "timestamp"), ("ins_at_images.csv", "gpstimestamp")):
+        with (folder / name).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        columns = [stamp, "easting", "northing"] + (["longitude_sigma", "latitude_sigma"] if name == "gps.csv" else [])
+        tables.append(np.array([[float(row[c]) for c in columns] for row in rows]))
+    gps, ins = tables
+    monitor = GnssMonitor(CONFIG)
+    seen = set()
+    for stamp, east, north, sigma_east, sigma_north in gps[::4]:
+        truth = np.array([np.interp(stamp, ins[:, 0], column) for column in ins[:, 1:].T])
+        fix = GnssFix(stamp * 1e-6, np.array([east, north]), np.diag([sigma_east**2, sigma_north**2]))
+        seen.add(monitor.judge(fix, truth, POSE).state)
+    assert seen == {GnssState.UNCHECKED, GnssState.CONSISTENT}
