@@ -20,16 +20,16 @@ ROAD_CELL_M = 0.4
 # camber), stands on a kerb; one whose points scatter more than asphalt's under any lidar [1 sigma] is grass or rubbish.
 KERB_M, CAMBER, ROUGH_M = 0.038, 0.02, 0.03
 KERB_REACH = 2
-# A barrier is not alone: so many of the 3 x 3 cells about it are.
+# A barrier is not alone: so many of the 3 x 3 cells about it are, or half of those that were measured, where beams are sparse.
 BARRIER_CELLS = 3
 # The disc's radius, in cells.
 CLEARANCE = 2.3
 # From cell to cell the disc moves at most so far over what was not measured, which is less than a barrier and the clearance about it are
-# wide; straight away from the car, where beams meet the ground ever more sparsely, over this share of the distance.
+# wide, and never up or down a kerb; straight away from the car, where beams meet the ground ever more sparsely, over this share of the
+# distance. On such gaps the road rises no more than this, beside a kerb's height.
 STEP = 3
 BEAM_GAP = 0.4
-# On such gaps the road rises no more than this, beside a kerb's height.
-GAP_SLOPE = 0.01
+GAP_SLOPE = 0.005
 # The road is there where the car is: this wide, this far ahead and behind.
 LANE_HALF_M, LANE_REACH_M = 1.2, 9.0
 
@@ -106,8 +106,14 @@ def _barriers(height: Floats, rough: NDArray[np.bool_]) -> NDArray[np.bool_]:
     barrier = np.zeros((n, n), dtype=np.bool_)
     for a in range(1, n - 1):
         for b in range(1, n - 1):
-            if raised[a, b]:
-                barrier[a, b] = raised[a - 1 : a + 2, b - 1 : b + 2].sum() >= BARRIER_CELLS
+            if not raised[a, b]:
+                continue
+            measured = others = 0
+            for p in range(a - 1, a + 2):
+                for q in range(b - 1, b + 2):
+                    measured += height[p, q] < NOTHING
+                    others += raised[p, q]
+            barrier[a, b] = others > 1 and (others >= BARRIER_CELLS or 2 * others >= measured)
     return barrier
 
 
@@ -145,7 +151,7 @@ def _reached(height: Floats, free: NDArray[np.bool_], range_m: float) -> NDArray
         done += 1
         for p in range(max(a - STEP, 0), min(a + STEP + 1, n)):
             for q in range(max(b - STEP, 0), min(b + STEP + 1, n)):
-                if free[p, q] and not reached[p, q]:
+                if free[p, q] and not reached[p, q] and abs(height[p, q] - height[a, b]) < KERB_M + CAMBER * ROAD_CELL_M * STEP:
                     reached[p, q] = True
                     waiting[size, 0], waiting[size, 1] = p, q
                     size += 1

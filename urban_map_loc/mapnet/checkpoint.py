@@ -45,16 +45,11 @@ class Checkpoint:
     summary: dict[str, Any]
 
     def check_area(self, area: AreaMap, area_name: str) -> None:
-        """Refuse to localize on an area other than the one trained on, or with tiles that no cloud fills yet.
+        """Refuse to localize on an area other than the one trained on.
 
         Raises:
-            ModelError: naming both hashes and both datums, or the channels.
+            ModelError: naming both hashes and both datums.
         """
-        if self.config.tile.planes > 1:
-            raise ModelError(
-                f"the model takes channels {self.config.tile.channels}, but clouds give building points only; "
-                "train one with `urban_map_loc train --channels buildings`"
-            )
         if self.area_hash != area.content_hash or self.datum != area.datum:
             raise ModelError(
                 f"the model was trained on area {self.area_hash[:12]} about {self.datum.lat_deg:.6f}, {self.datum.lon_deg:.6f}, but "
