@@ -75,7 +75,7 @@ def test_the_road_in_a_cloud_is_drawn_as_that_of_the_map(kind: str) -> None:
     agreement = (drawn[1] & there[1])[near].sum() / (drawn[1] | there[1])[near].sum()
     assert agreement > 0.75
     walls = (drawn[0] & there[0]).sum() / there[0].sum()
-    assert walls > 0.8
+    assert walls > 0.75
 
 
 def test_one_channel_looks_for_no_road() -> None:
