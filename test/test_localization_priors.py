@@ -49,7 +49,8 @@ def test_a_guess_without_a_heading_grows_with_the_distance() -> None:
     priors.add(Prior.of_fix(fix(0.0, Pose2(10.0, 20.0, 0.0))), Pose2.identity(), 5.0)
     near, far = box_of(priors, Pose2.identity(), 5.0), box_of(priors, Pose2(30.0, 0.0, 0.0), 35.0)
     assert far[2] - far[0] == pytest.approx(near[2] - near[0] + 60.0, abs=8.0)
-    assert far[0] < 10.0 - 35.0 and far[2] > 10.0 + 35.0
+    assert far[0] < 10.0 - 35.0
+    assert far[2] > 10.0 + 35.0
     backwards = np.array([[10.0 - 30.0, 20.0, 3.0]])
     assert priors.advantage(backwards, Pose2(30.0, 0.0, 0.0), 35.0)[0] == CONFIG.advantage
 
@@ -98,7 +99,8 @@ def test_a_wrong_guess_is_overruled_within_seconds(wrong: Pose2) -> None:
         if result.estimate:
             assert result.estimate.T_map_base.distance_to(moment.T_map_base) < 2.0
             first_right = first_right or moment.stamp_s - 100.0
-    assert first_right is not None and first_right < 6.0
+    assert first_right is not None
+    assert first_right < 6.0
 
 
 def test_a_wrong_guess_while_locked_changes_nothing() -> None:
