@@ -1,6 +1,7 @@
-"""A tile of one scan or of the last metres: what network and verification answer to each, on a recorded drive (5 min).
+"""One scan or the last metres: what network and verification answer to each, on a recorded drive (4 min).
 
-Made for the files that benchmark/kitti07.py and benchmark/oxford.py leave; other ones can be named.
+Made for the files that benchmark/kitti07.py leaves; others can be named. A row says what the network sees and what is verified: `scan`, one
+scan; `view`, the nearest points of scan and submap in each direction; `all`, all points of both.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,87 +27,79 @@ from urban_map_loc.mapnet.checkpoint import load_checkpoint
 from urban_map_loc.tile.from_cloud import ScanRenderer
 
 MADE = ROOT / "build" / "benchmark" / "kitti07"
-WINDOWS_M = (10.0, 20.0, 40.0, 80.0)
-MINIMUM_SCANS = (1, 2, 3)
-RANKS = (1, 5, 20)
-SCAN = "one scan"
-SCANS_OF_A_DRIVE = 200  # measured; the submap takes them all
+WINDOWS_M, MINIMUM_SCANS = (20.0, 40.0, 80.0), (1, 2)
+RANKS, METRES = (1, 5, 20), (1.0, 5.0)
+SHOWN = (("view", "view"), ("view", "all"), ("scan", "all"))
 
 
-def sources(range_m: float, times: dict[str, list[float]]) -> Iterator[tuple[str, Callable[[SeenScan, bool], FloatArray | None]]]:
-    """What a tile can be drawn from: its name, and a function of each scan that gives points `(N, 2)` [m] where they are wanted."""
-    yield SCAN, lambda seen, wanted: seen.scan.points
-    for window in WINDOWS_M:
-        for needed in MINIMUM_SCANS:
-            submap = Submap(SubmapConfig(window_m=window, minimum_scans=needed), range_m)
+class Submaps:
+    """Submaps of several settings, and how long they take."""
 
-            def points(seen: SeenScan, wanted: bool, submap: Submap = submap, view: bool = True) -> FloatArray | None:
-                begin = time.perf_counter()
-                submap.add(seen.scan.stamp_s, seen.scan.points, seen.T_odom_base)
-                middle = time.perf_counter()
-                times["add"].append((middle - begin) * 1e3)
-                if not wanted:
-                    return None
-                if not view:
-                    return np.concatenate([seen.scan.points, submap.points(seen.T_odom_base)])
-                seen_points = submap.view(seen.scan.points, seen.T_odom_base)
-                times["view"].append((time.perf_counter() - middle) * 1e3)
-                return seen_points
+    def __init__(self, range_m: float) -> None:
+        configs = [SubmapConfig(window_m=w, minimum_scans=n) for w in WINDOWS_M for n in MINIMUM_SCANS]
+        self.submaps = {f"{c.window_m:g} m, {c.minimum_scans} scans": Submap(c, range_m) for c in configs}
+        self.times: list[float] = []
 
-            yield f"{window:g} m, {needed} scans, seen from here", points
-            if needed == 1:
-                yield f"{window:g} m, {needed} scans, all of it", lambda seen, wanted, points=points: points(seen, wanted, view=False)
+    def add(self, seen: SeenScan) -> dict[str, dict[str, FloatArray]]:
+        """Of each submap the points `(N, 2)` [m] that it shows."""
+        shown = {}
+        for name, submap in self.submaps.items():
+            begin = time.perf_counter()
+            view = submap.view(seen.scan, seen.T_odom_base).points
+            self.times.append((time.perf_counter() - begin) * 1e3)
+            everything = np.concatenate([seen.scan.points, submap.points(seen.T_odom_base)])
+            shown[name] = {"scan": seen.scan.points, "view": view, "all": everything}
+        return shown
 
 
 def main() -> None:
-    """Print a row for each kind of tile."""
+    """Print a row for each setting."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--area", type=Path, default=MADE / "kitti_07.gpkg")
     options.add_argument("--model", type=Path, default=MADE / "model_0.safetensors")
     options.add_argument("--bag", type=Path, default=MADE / "kitti_07")
     options.add_argument("--kind", default=CloudConfig().kind, help="of extraction (default: %(default)s)")
+    options.add_argument("--scans", type=int, default=180, help="measured; the submap takes them all (default: %(default)s)")
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "submap")
     given = options.parse_args()
     area, model, bag = read_area(given.area), load_checkpoint(given.model), BagReader(given.bag)
-    config, tile = LocalizerConfig(cloud=CloudConfig(kind=given.kind)), model.config.tile
-    verifier = Verifier(area, BuildingRaster.from_area(area, config.raster, raster_cache(given.area)), config.verification)
-    renderer, truth = ScanRenderer(tile), bag.truth()
+    config, truth = LocalizerConfig(cloud=CloudConfig(kind=given.kind)), bag.truth()
     assert truth is not None, f"{given.bag} has no truth"
-    times: dict[str, list[float]] = defaultdict(list)
-    kinds = list(sources(tile.range_m, times))
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)  # rank of the true region, error of the answer [m]
-    every = max(1, bag.cloud_count // SCANS_OF_A_DRIVE)
-    for k, seen in enumerate(seen_scans(bag, config, tile)):
+    verifier = Verifier(area, BuildingRaster.from_area(area, config.raster, raster_cache(given.area)), config.verification)
+    renderer, submaps = ScanRenderer(model.config.tile), Submaps(model.config.tile.range_m)
+    ranks: dict[str, list[float]] = defaultdict(list)
+    errors: dict[str, list[float]] = defaultdict(list)
+    every = max(1, bag.cloud_count // given.scans)
+    for k, seen in enumerate(seen_scans(bag, config, model.config.tile)):
+        shown = submaps.add(seen)
         east, north, _ = truth.at([seen.scan.stamp_s], area.plane)[0]
-        wanted = k % every == 0 and bool(np.isfinite(east))
-        for name, points_of in kinds:
-            points = points_of(seen, wanted)
-            if not wanted or points is None:
-                continue
-            guesses = model.network.hypotheses(renderer.tile(points).image, config.verification.cells)
+        if k % every or not np.isfinite(east):
+            continue
+        rows = [("one scan", "scan", "scan", seen.scan.points, seen.scan.points)]
+        rows += [(f"{name}: ", a, b, points[a], points[b]) for name, points in shown.items() for a, b in SHOWN]
+        for name, a, b, pictured, verified in rows:
+            row = name if name == "one scan" else f"{name}{a}, {b}"
+            guesses = model.network.hypotheses(renderer.tile(pictured).image, config.verification.cells)
             west, south, right, top = guesses.region.T
             inside = (west <= east) & (east <= right) & (south <= north) & (north <= top)
-            answers = verifier.answers(points, guesses)
-            error = np.hypot(answers[0].T_map_base.x - east, answers[0].T_map_base.y - north) if answers else np.inf
-            found[name].append((float(np.argmax(inside)) if inside.any() else np.inf, float(error)))
-    store_table(given.out, found, times)
+            ranks[row].append(float(np.argmax(inside)) if inside.any() else np.inf)
+            answers = verifier.answers(verified, guesses)
+            errors[row].append(np.hypot(answers[0].T_map_base.x - east, answers[0].T_map_base.y - north) if answers else np.inf)
+    report(given.out, ranks, errors, submaps.times)
 
 
-def store_table(out: Path, found: dict[str, list[tuple[float, float]]], times: dict[str, list[float]]) -> None:
-    """One row a kind of tile, then the times."""
-    results: dict[str, Any] = {}
-    lines = ["| tile | truth in best 1 / 5 / 20 of the network | verified answer within 1 / 5 m |", "|---|---|---|"]
-    for name, values in found.items():
-        rank, error = np.array(values).T
-        best, near = [float(np.mean(rank < r)) for r in RANKS], [float(np.mean(error <= m)) for m in (1.0, 5.0)]
-        results[name] = {"in_best": best, "within": near, "scans": len(values)}
-        lines.append(
-            f"| {name} | " + " / ".join(f"{100 * v:.1f}" for v in best) + " % | " + " / ".join(f"{100 * v:.1f}" for v in near) + " % |"
-        )
-    for name, values in times.items():
-        numbers = percentiles(values[20:])
-        results[f"{name}_ms"] = numbers
-        lines.append(f"| {name}: mean {numbers['mean']:.2f}, p95 {numbers['p95']:.2f} ms | | |")
+def report(out: Path, ranks: dict[str, list[float]], errors: dict[str, list[float]], times_ms: list[float]) -> None:
+    """One line a row, then the time of adding a scan and drawing the view."""
+    results: dict[str, Any] = {"scans": len(ranks["one scan"]), "add_and_view_ms": percentiles(times_ms[100:])}
+    lines = ["| network sees, verified is | truth in best 1 / 5 / 20 | answer within 1 / 5 m |", "|---|---|---|"]
+    for row in ranks:
+        best = [float(np.mean(np.array(ranks[row]) < r)) for r in RANKS]
+        near = [float(np.mean(np.array(errors[row]) <= m)) for m in METRES]
+        results[row] = {"in_best": best, "within": near}
+        columns = [" / ".join(f"{100 * v:.1f}" for v in shares) + " %" for shares in (best, near)]
+        lines.append(f"| {row} | {columns[0]} | {columns[1]} |")
+    numbers = results["add_and_view_ms"]
+    lines.append(f"{results['scans']} scans; add and view: mean {numbers['mean']:.2f}, p95 {numbers['p95']:.2f} ms")
     out.mkdir(parents=True, exist_ok=True)
     store(out, results, "\n".join(lines))
 
