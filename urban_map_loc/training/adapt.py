@@ -22,6 +22,7 @@ from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.criterion import criterion_for
 from urban_map_loc.mapnet.references import fill_references
 from urban_map_loc.training.batches import Drives, TileBatches
+from urban_map_loc.training.confidence import calibrate, confidence
 from urban_map_loc.training.drive_tiles import DriveTiles
 from urban_map_loc.training.schedule import learning_rate
 from urban_map_loc.training.validation import validate
@@ -97,10 +98,12 @@ class Adapter:
         return float(absolute.detach()), float(relative.detach())
 
     def checkpoint(self) -> Checkpoint:
-        """The adapted network; the summary says what it was adapted with, and what it reaches on tiles from the map."""
+        """The adapted network, calibrated anew; the summary says with what it was adapted, and what it reaches on tiles from the map."""
         fill_references(self.network, self.batches.renderer)
         count = self.model.config.training.validation_tiles
-        batch = self.batches.drives(Drives.VALIDATION, count).to(self.device)
+        calibrate(self.network, self.batches.drives(Drives.CALIBRATION, count).to(self.device))
+        held_out = self.batches.drives(Drives.VALIDATION, count).to(self.device)
         adapted = {**asdict(self.config), "steps": self.steps, "minutes": round(self.seconds / 60.0, 2), "keyframes": len(self.drive)}
-        summary = self.model.summary | {"validation": validate(self.network, batch), "adapted": adapted}
+        reached = {"validation": validate(self.network, held_out), "confidence": confidence(self.network, held_out)}
+        summary = self.model.summary | reached | {"adapted": adapted}
         return Checkpoint(self.network, self.model.config, self.model.datum, self.model.area_hash, summary)
