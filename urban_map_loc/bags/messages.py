@@ -1,4 +1,4 @@
-"""The three message types that a bag of ours holds, built and taken apart without a ROS installation."""
+"""The message types that a bag of ours holds, built and taken apart without a ROS installation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ POINTS_TOPIC = "/points"
 ODOMETRY_TOPIC = "/odom"
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 ODOMETRY_TYPE = "nav_msgs/msg/Odometry"
+FIX_TOPIC = "/gnss/fix"
+FIX_TYPE = "sensor_msgs/msg/NavSatFix"
 STATIC_FRAMES_TOPIC = "/tf_static"
 STATIC_FRAMES_TYPE = "tf2_msgs/msg/TFMessage"
+UNKNOWN_VARIANCE = 1e6
+KNOWN_COVARIANCE = 3  # sensor_msgs/NavSatFix COVARIANCE_TYPE_KNOWN
 _POINT_FIELD_CODES = {"<f4": 7, "<u4": 6}  # sensor_msgs/PointField FLOAT32, UINT32
 
 
@@ -97,3 +101,33 @@ def pose_of(message: Any) -> Pose2:
     """Planar `T_odom_base` of an Odometry message."""
     position, q = message.pose.pose.position, message.pose.pose.orientation
     return Pose2(position.x, position.y, yaw_of_quaternion(q.x, q.y, q.z, q.w))
+
+
+def fix_message(stamp_s: float, lat_deg: float, lon_deg: float, covariance: NDArray[np.float64], frame_id: str) -> Any:
+    """NavSatFix at WGS84 degrees with the covariance `(2, 2)` of east and north [m2]; the altitude is not known."""
+    types = typestore().types
+    enu = np.diag([0.0, 0.0, UNKNOWN_VARIANCE])
+    enu[:2, :2] = covariance
+    status = types["sensor_msgs/msg/NavSatStatus"](status=0, service=1)
+    return types[FIX_TYPE](
+        header=_header(stamp_s, frame_id),
+        status=status,
+        latitude=float(lat_deg),
+        longitude=float(lon_deg),
+        altitude=float("nan"),
+        position_covariance=enu.ravel(),
+        position_covariance_type=KNOWN_COVARIANCE,
+    )
+
+
+def fix_of(message: Any) -> tuple[float, float, NDArray[np.float64] | None] | None:
+    """Latitude, longitude [deg] and covariance `(2, 2)` of east and north [m2] of a NavSatFix; None where it has no fix.
+
+    The covariance is None where the receiver does not state it.
+    """
+    lat_deg, lon_deg = float(message.latitude), float(message.longitude)
+    if message.status.status < 0 or not np.isfinite([lat_deg, lon_deg]).all():
+        return None
+    covariance = np.array(message.position_covariance, dtype=np.float64).reshape(3, 3)[:2, :2]
+    known = message.position_covariance_type != 0 and np.isfinite(covariance).all() and np.linalg.eigvalsh(covariance)[0] > 0.0
+    return lat_deg, lon_deg, covariance if known else None

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader
 
 from urban_map_loc.bags.messages import (
     CLOUD_TYPE,
+    FIX_TOPIC,
+    FIX_TYPE,
     ODOMETRY_TOPIC,
     ODOMETRY_TYPE,
     POINTS_TOPIC,
     STATIC_FRAMES_TOPIC,
     STATIC_FRAMES_TYPE,
+    fix_of,
     nanoseconds,
     pose_of,
     stamp_of,
@@ -43,6 +48,16 @@ class OdometryRecord:
 
     stamp_s: float
     T_odom_base: Pose2
+
+
+@dataclass(frozen=True, eq=False)
+class FixRecord:
+    """A GNSS fix with its header stamp [s]: WGS84 degrees and covariance `(2, 2)` of east and north [m2], None where not stated."""
+
+    stamp_s: float
+    lat_deg: float
+    lon_deg: float
+    covariance: NDArray[np.float64] | None
 
 
 class BagReader:
@@ -114,8 +129,8 @@ class BagReader:
                 tree.add(stamped.header.frame_id, stamped.child_frame_id, T_parent_child)
         return tree
 
-    def records(self, start_s: float = 0.0) -> Iterator[CloudRecord | OdometryRecord]:
-        """Clouds of /points and poses of /odom in bag time order, from `start_s` [s] after the bag's start.
+    def records(self, start_s: float = 0.0) -> Iterator[CloudRecord | OdometryRecord | FixRecord]:
+        """Clouds of /points, poses of /odom and fixes of /gnss/fix in bag time order, from `start_s` [s] after the bag's start.
 
         Raises:
             BagError: one of the two topics is missing or has another type, nothing is left after `start_s`, or the bag is damaged.
@@ -123,12 +138,15 @@ class BagReader:
         self._require({POINTS_TOPIC: CLOUD_TYPE, ODOMETRY_TOPIC: ODOMETRY_TYPE})
         if not 0.0 <= start_s <= self.duration_s:
             raise BagError(f"{self.path} lasts {self.duration_s:.1f} s, a start at {start_s:.1f} s is outside; start earlier")
-        for _, topic, kind, data in self._messages((POINTS_TOPIC, ODOMETRY_TOPIC), start_s):
+        fixes = (FIX_TOPIC,) if self.topics.get(FIX_TOPIC) == FIX_TYPE else ()
+        for _, topic, kind, data in self._messages((POINTS_TOPIC, ODOMETRY_TOPIC, *fixes), start_s):
             message = self._deserialized(topic, kind, data)
             if topic == POINTS_TOPIC:
                 yield CloudRecord(stamp_of(message), message)
-            else:
+            elif topic == ODOMETRY_TOPIC:
                 yield OdometryRecord(stamp_of(message), pose_of(message))
+            elif fix := fix_of(message):
+                yield FixRecord(stamp_of(message), *fix)
 
     def cloud_at(self, at_s: float) -> CloudRecord:
         """The first cloud of /points from `at_s` [s] after the bag's start on.

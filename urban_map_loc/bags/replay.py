@@ -7,13 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
+from urban_map_loc.bags.reader import BagReader, CloudRecord, FixRecord, OdometryRecord
 from urban_map_loc.cloud.deskew import deskewed
 from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.config import LocalizerConfig, NodeConfig, TileConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.gnss_monitor import GnssFix
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.result import LocalizationResult
@@ -46,7 +47,12 @@ def replay(
         ConfigurationError: the extrinsic is none.
     """
     intake = CloudIntake(node or NodeConfig(), localizer.config.cloud, bag.frames())
-    for record in _after_odometry(bag, start_s, localizer.config.fusion.odometry_timeout_s, localizer.add_odometry):
+
+    def add_fix(record: FixRecord) -> None:
+        position = localizer.area.plane.to_enu(record.lat_deg, record.lon_deg)
+        localizer.add_gnss(GnssFix.stated(record.stamp_s, position, record.covariance, localizer.config.gnss))
+
+    for record in _after_odometry(bag, start_s, localizer.config.fusion.odometry_timeout_s, localizer.add_odometry, add_fix):
         started = time.perf_counter()
         try:
             result = localizer.add_cloud(intake.take(record.message), single_scan=True)
@@ -79,13 +85,22 @@ def seen_scans(bag: BagReader, config: LocalizerConfig, tile: TileConfig, start_
             continue
 
 
-def _after_odometry(bag: BagReader, start_s: float, timeout_s: float, add: Callable[[float, Pose2], object]) -> Iterator[CloudRecord]:
+def _after_odometry(
+    bag: BagReader,
+    start_s: float,
+    timeout_s: float,
+    add: Callable[[float, Pose2], object],
+    add_fix: Callable[[FixRecord], object] = lambda record: None,
+) -> Iterator[CloudRecord]:
     """Clouds, each once odometry has been added that has passed its stamp, as in the node, so that its pose is interpolated."""
     waiting: deque[CloudRecord] = deque()
     for record in bag.records(start_s):
         if isinstance(record, OdometryRecord):
             add(record.stamp_s, record.T_odom_base)
             limit_s = record.stamp_s
+        elif isinstance(record, FixRecord):
+            add_fix(record)
+            continue
         else:
             waiting.append(record)
             # Odometry that has stopped must not hold clouds back for ever.

@@ -13,10 +13,13 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from urban_map_loc.bags.messages import (
     CLOUD_TYPE,
+    FIX_TOPIC,
+    FIX_TYPE,
     ODOMETRY_TOPIC,
     ODOMETRY_TYPE,
     POINTS_TOPIC,
     cloud_message,
+    fix_message,
     nanoseconds,
     odometry_message,
     typestore,
@@ -47,7 +50,7 @@ class BagWriter:
             self._writer = stack.enter_context(Writer(self._folder / self.path.name, version=9, storage_plugin=StoragePlugin.MCAP))
             self._connections = {
                 topic: self._writer.add_connection(topic, kind, typestore=typestore())
-                for topic, kind in ((POINTS_TOPIC, CLOUD_TYPE), (ODOMETRY_TOPIC, ODOMETRY_TYPE))
+                for topic, kind in ((POINTS_TOPIC, CLOUD_TYPE), (ODOMETRY_TOPIC, ODOMETRY_TYPE))  # others come with their first message
             }
             self._stack = stack.pop_all()
         return self
@@ -78,6 +81,12 @@ class BagWriter:
     def write_odometry(self, stamp_s: float, T_odom_base: Pose2, *, velocity: tuple[float, float] = (0.0, 0.0)) -> None:
         """Write a pose to /odom; velocity is forward [m/s] and turn rate [rad/s]."""
         self._write(ODOMETRY_TOPIC, stamp_s, odometry_message(stamp_s, T_odom_base, velocity))
+
+    def write_fix(self, stamp_s: float, lat_deg: float, lon_deg: float, covariance: NDArray[np.float64]) -> None:
+        """Write a GNSS fix of base_link with the covariance `(2, 2)` of east and north [m2] to /gnss/fix."""
+        if FIX_TOPIC not in self._connections:
+            self._connections[FIX_TOPIC] = self._writer.add_connection(FIX_TOPIC, FIX_TYPE, typestore=typestore())
+        self._write(FIX_TOPIC, stamp_s, fix_message(stamp_s, lat_deg, lon_deg, covariance, "base_link"))
 
     def write_truth(self, trajectory: Trajectory) -> None:
         """Write the true poses beside the messages."""

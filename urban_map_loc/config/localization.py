@@ -107,6 +107,8 @@ class TrackingConfig(Section):
 class GnssConfig(Section):
     """The integrity monitor of an optional GNSS receiver, and how its fixes are used."""
 
+    use: bool = setting(True, "take fixes where they come")
+    usual_m: float = setting(4.0, "standard deviation of fixes whose receiver states none", unit="m", low=0.1)
     floor_m: float = setting(1.0, "added to the stated error of a fix: receivers praise themselves", unit="m", low=0.0)
     fix_limit: float = setting(
         11.8, "largest normalised squared innovation of one fix: chi-square of 2 degrees, 99.7 %; real fixes reached 7.3", low=1.0

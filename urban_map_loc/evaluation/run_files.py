@@ -61,6 +61,7 @@ class RunWriter:
         }
         self._latency: dict[str, list[float]] = {}
         self._skipped: Counter[str] = Counter()
+        self._gnss: Counter[str] = Counter()
         self._events: list[dict[str, Any]] = []
         self._clouds = 0
         self._stack = ExitStack()
@@ -89,6 +90,7 @@ class RunWriter:
             x, y, yaw = offered.T_map_base.as_array()
             quaternion = " ".join(f"{q:.9f}" for q in quaternion_of_yaw(yaw))
             self._tum.write(f"{result.stamp_s:.6f} {x:.4f} {y:.4f} 0 {quaternion}\n")
+        self._gnss[result.gnss.state.value] += 1
         if result.skipped:
             self._skipped[result.reason] += 1
         if not self._events or self._events[-1]["state"] != result.state.value:
@@ -122,6 +124,7 @@ class RunWriter:
         return {
             "clouds": self._clouds,
             "skipped": dict(self._skipped.most_common()),
+            "gnss": dict(self._gnss.most_common()),
             "events": self._events,
             "latency_ms": {stage: latency_summary(np.array(values)) for stage, values in self._latency.items()},
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, 1),  # Linux counts KiB

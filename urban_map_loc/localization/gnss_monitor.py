@@ -43,6 +43,11 @@ class GnssFix:
     position: FloatArray
     covariance: FloatArray
 
+    @classmethod
+    def stated(cls, stamp_s: float, position: FloatArray, covariance: FloatArray | None, config: GnssConfig) -> GnssFix:
+        """With the covariance that the receiver states, or a usual one where it states none."""
+        return cls(stamp_s, position, np.eye(2) * config.usual_m**2 if covariance is None else covariance)
+
 
 @dataclass(frozen=True)
 class GnssVerdict:

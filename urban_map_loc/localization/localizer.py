@@ -121,7 +121,8 @@ class Localizer:
 
     def add_gnss(self, fix: GnssFix) -> None:
         """Take a GNSS fix; it counts once odometry has passed its stamp. See `GnssMonitor` for when it is believed."""
-        self._waiting_fixes.append(fix)
+        if self.config.gnss.use:
+            self._waiting_fixes.append(fix)
 
     def add_cloud(self, cloud: Cloud, single_scan: bool = False) -> LocalizationResult:
         """Take a cloud in the base frame and answer; bad clouds are skipped with a reason, never raised.
