@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pipeline import data_folder, store
 from pipeline.drives import Drive
-from starts import MADE, Made
+from pipeline.scenarios import MADE, Made
 
 from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.config import LocalizerConfig

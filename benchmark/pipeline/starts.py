@@ -105,9 +105,18 @@ class Outcome:
     lock_reason: str = ""
 
     @property
+    def position(self) -> FloatArray:
+        """Position error `(N,)` [m] of every estimate offered."""
+        return np.hypot(*np.array(self.errors).reshape(-1, 2).T)
+
+    @property
     def wrong(self) -> int:
         """Estimates that were more than `WRONG_M` off."""
-        return sum(float(np.hypot(*error)) > WRONG_M for error in self.errors)
+        return int((self.position > WRONG_M).sum())
+
+    def __str__(self) -> str:
+        errors = f"mean {self.position.mean():.2f} max {self.position.max():.1f} m, {self.wrong} wrong | " if self.errors else ""
+        return f"{self.lock_s:5.1f} s {self.driven_m:4.0f} m | {errors}{self.lock_reason} | {self.lost}"
 
 
 def run(localizer: Localizer, drive: Drive) -> Outcome:
@@ -156,17 +165,21 @@ def starts(localizer: Localizer, drive: Drive, every_s: float, length_s: float) 
             yield run(localizer, part)
 
 
-def summary(outcomes: list[Outcome]) -> dict[str, float]:
-    """The figures of many starts; errors over all estimates that were offered."""
+def summary(outcomes: list[Outcome], off_map: bool = False) -> dict[str, float]:
+    """The figures of many starts; errors over all estimates that were offered. Off the map every lock is wrong."""
     lock = np.array([o.lock_s for o in outcomes])
     errors = np.array([e for o in outcomes for e in o.errors]).reshape(-1, 2)
-    position = np.hypot(*errors.T)
+    position = np.concatenate([o.position for o in outcomes])
     squared, sigmas = (np.array([v for o in outcomes for v in getattr(o, name)]) for name in ("squared", "heading_sigmas"))
     heading = np.degrees(np.abs([v for o in outcomes for v in o.heading]))
     step = np.array([v for o in outcomes for v in o.step_ms])
     out: dict[str, float] = {"starts": len(outcomes)}
     out |= {f"lock_{s}_s": float(np.mean(lock <= s)) for s in (5, 10, 15)}
-    out |= {"never": int(np.isinf(lock).sum()), "wrong": sum(o.wrong > 0 for o in outcomes), "lost": sum(len(o.lost) for o in outcomes)}
+    out |= {
+        "never": int(np.isinf(lock).sum()),
+        "wrong": sum(o.wrong > 0 or (off_map and np.isfinite(o.lock_s)) for o in outcomes),
+        "lost": sum(len(o.lost) for o in outcomes),
+    }
     if len(position):
         out |= {"mean_m": float(position.mean()), "p95_m": float(np.percentile(position, 95)), "max_m": float(position.max())}
         out |= {"along_m": float(np.abs(errors[:, 0]).mean()), "across_m": float(np.abs(errors[:, 1]).mean())}
