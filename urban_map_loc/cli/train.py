@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="any other setting by its name in the model file, such as sampler.tuple_length=3 (repeatable)",
     )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="MODEL.safetensors",
+        help="begin with the weights of a model of any area; with --steps 0 it is shown the new map and not trained at all",
+    )
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted training of the same settings stopped")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="write curves for `tensorboard --logdir DIR`")
 
@@ -52,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
 
     from urban_map_loc.area.geopackage import read_area
     from urban_map_loc.area.raster import raster_cache
+    from urban_map_loc.mapnet.checkpoint import load_checkpoint
     from urban_map_loc.training.run import train
     from urban_map_loc.training.state import resume_path
 
@@ -62,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
         given |= {"training.minutes": args.minutes}
     config = train_config(given | dict(args.set))
     area = read_area(args.area)
+    start = load_checkpoint(args.start) if args.start else None
     _say_what_becomes_of(resume_path(args.out), args.resume)
     columns = (TextColumn("training"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=_helps_another()) as bar:
@@ -79,6 +87,7 @@ def run(args: argparse.Namespace) -> None:
             progress=show,
             cache=raster_cache(args.area),
             logs=args.logs,
+            start=start,
         )
     if not summary:
         return

@@ -66,9 +66,7 @@ class _Close(nn.Module):
 def _around(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     """A convolution along the closed circle of directions."""
     convolution = nn.Conv2d(inputs, outputs, (1, kernel), (1, stride), bias=False)
-    return nn.Sequential(
-        _Close(kernel // 2), convolution.to(memory_format=torch.channels_last), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(_Close(kernel // 2), convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def polar_bins(directions: int, rings: int, tile: TileConfig) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import TrainConfig
-from urban_map_loc.mapnet.checkpoint import save_checkpoint
+from urban_map_loc.mapnet.checkpoint import Checkpoint, save_checkpoint
 from urban_map_loc.mapnet.inference import choose_device
 from urban_map_loc.output import require_writable
 from urban_map_loc.training.curves import Curves, curves
@@ -37,6 +37,7 @@ def train(
     progress: Progress | None = None,
     cache: Path | None = None,
     logs: Path | None = None,
+    start: Checkpoint | None = None,
 ) -> dict[str, Any]:
     """Train MapNet on an area and write the checkpoint `out`; returns the training summary.
 
@@ -49,6 +50,7 @@ def train(
             head tells it, and what the last validation reached.
         cache: folder for the area's rasters, see `BuildingRaster.from_area`.
         logs: folder for TensorBoard's curves.
+        start: a model, of any area, whose weights to begin with; no minutes and no steps then only describe the map with them.
 
     Raises:
         ConfigurationError, AreaError, ModelError, OutputError: in one line each.
@@ -59,7 +61,7 @@ def train(
         first = processes.rank == 0
         if first:
             require_writable(out)
-        trainer = Trainer(area, config, own_device, cache, processes)
+        trainer = Trainer(area, config, own_device, cache, processes, start)
         state = resume_path(out)
         if resume and state.exists():
             trainer.load_state(state)

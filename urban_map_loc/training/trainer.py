@@ -31,6 +31,7 @@ from urban_map_loc.training.machine import half_precision
 from urban_map_loc.training.processes import ALONE, Processes, share_batch_statistics
 from urban_map_loc.training.schedule import learning_rate
 from urban_map_loc.training.validation import validate
+from urban_map_loc.training.warm_start import take_weights
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,23 @@ class Trainer:
     """One training run: `step` until `fraction` is 1, then `checkpoint`."""
 
     def __init__(
-        self, area: AreaMap, config: TrainConfig, device: torch.device, cache: Path | None = None, processes: Processes = ALONE
+        self,
+        area: AreaMap,
+        config: TrainConfig,
+        device: torch.device,
+        cache: Path | None = None,
+        processes: Processes = ALONE,
+        start: Checkpoint | None = None,
     ) -> None:
-        """`cache`: folder for the area's rasters, see `BuildingRaster.from_area`.
+        """`cache`: folder for the area's rasters, see `BuildingRaster.from_area`. `start`: a model whose weights to begin with.
 
         Raises:
-            ConfigurationError: both or neither of minutes and steps.
+            ConfigurationError: both minutes and steps, or neither without a `start`.
             AreaError: no drivable road.
+            ModelError: `start` has another network.
         """
-        if (config.training.minutes > 0.0) == (config.training.steps > 0):
+        budgets = (config.training.minutes > 0.0) + (config.training.steps > 0)
+        if budgets == 2 or (budgets == 0 and start is None):
             raise ConfigurationError("give either minutes or steps of training, not both and not neither")
         torch.manual_seed(config.seed)
         self.area, self.config, self.device, self.processes = area, config, device, processes
@@ -72,6 +81,8 @@ class Trainer:
         self.cells = self.batches.cells
         references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
         self.network = MapNet(config.network, config.tile, self.cells.centres, references)
+        if start:
+            take_weights(self.network, start)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = WeightAverage(self.network, config.training.average_decay)
         if processes.count > 1:
@@ -89,6 +100,8 @@ class Trainer:
     def fraction(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
         training = self.config.training
+        if not training.steps and not training.minutes:
+            return 1.0
         spent = self.steps / training.steps if training.steps else self.seconds / (60.0 * training.minutes)
         return min(spent, 1.0)
 
