@@ -39,6 +39,7 @@ class FusionConfig(Section):
     window_scans: int = setting(40, "at most so many scans of it", low=2, high=1000)
     keyframe_m: float = setting(1.0, "distance between the scans of the window", unit="m", low=0.0)
     window_rays: int = setting(90, "hits of a scan that the window keeps, evenly thinned", low=8, high=2000)
+    judged_hits: int = setting(1200, "hits of the window on which hypotheses are judged, evenly thinned", low=50, high=1_000_000)
     hypotheses: int = setting(64, "hypotheses kept", low=2, high=10000)
     refined_hypotheses: int = setting(12, "of these, so many are refined on the recent drive at each scan", low=1, high=1000)
     search_period_s: float = setting(0.5, "while finding, MapNet is asked this often", unit="s", low=0.0)

@@ -213,7 +213,7 @@ class Localizer:
 
     def _judge(self, T_odom_base: Pose2) -> None:
         """Let the hypotheses explain the recent drive; what a first guess says of them counts a little."""
-        points, origins = self.drive.points(T_odom_base, self.config.fusion.window_m)
+        points, origins = self.drive.points(T_odom_base)
         travelled_m = self.drive.travelled_m
         self.finder.judge(T_odom_base, points, origins, lambda poses: self.priors.advantage(poses, T_odom_base, travelled_m))
 
@@ -262,7 +262,7 @@ class Localizer:
             self._lock(Pose2.from_array(self.finder.poses[0]), T_odom_base)
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
-        points, origins = self.drive.points(T_odom_base, self.config.fusion.window_m)
+        points, origins = self.drive.points(T_odom_base)
         own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
         return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
 

@@ -68,15 +68,16 @@ class RecentDrive:
         """Metres driven between the first and the last keyframe."""
         return self._keyframes[-1].travelled_m - self._keyframes[0].travelled_m if self._keyframes else 0.0
 
-    def points(self, T_odom_base: Pose2, window_m: float) -> tuple[FloatArray, FloatArray]:
-        """Hits and ray origins, each `(M, 2)` [m], of the last `window_m` metres in the base frame of `T_odom_base`."""
+    def points(self, T_odom_base: Pose2) -> tuple[FloatArray, FloatArray]:
+        """Hits and ray origins, each `(M, 2)` [m], in the base frame of `T_odom_base`; at most `judged_hits`, evenly thinned."""
         points, origins = [np.zeros((0, 2))], [np.zeros((0, 2))]
         T_base_odom = T_odom_base.inverse()
-        for keyframe in self._keyframes:
-            if self.travelled_m - keyframe.travelled_m <= window_m:
-                T_base_key = T_base_odom @ keyframe.T_odom_base
-                points.append(T_base_key.transform(keyframe.points))
-                origins.append(np.broadcast_to([T_base_key.x, T_base_key.y], keyframe.points.shape))
+        nth = max(1, -(-self.hits // self.config.judged_hits))
+        for k, keyframe in enumerate(self._keyframes):
+            T_base_key = T_base_odom @ keyframe.T_odom_base
+            thin = keyframe.points[k % nth :: nth]  # not the same directions of every scan
+            points.append(T_base_key.transform(thin))
+            origins.append(np.broadcast_to([T_base_key.x, T_base_key.y], thin.shape))
         return np.concatenate(points), np.concatenate(origins)
 
     def clear(self) -> None:
