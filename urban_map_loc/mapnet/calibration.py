@@ -14,28 +14,29 @@ from torch import Tensor
 from urban_map_loc.mapnet.se2 import wrap
 
 LARGEST_TEMPERATURE = 20.0
+# This share of truths may be what the network holds for impossible: places where no view of the map lies. Without it, those few
+# decide the temperature of all.
+OUTLIERS = 0.01
 # The uncalibrated covariance weighs as much as so many errors: a handful of answers does not make a network certain.
 PRIOR_ERRORS = 4.0
 
 
 def fit_temperature(logits: Tensor, truth: Tensor) -> float:
-    """The temperature that makes classes `truth (N,)` most likely under logits `(N, C)` divided by it.
-
-    The mean likelihood's slope in the inverse temperature, mean logit expected less true logit, only rises: it is bisected.
-    """
-    if len(logits) == 0 or logits.shape[1] < 2:
+    """The temperature that makes classes `truth (N,)` most likely under logits `(N, C)` divided by it; 1 where nothing is to be learned."""
+    count, classes = logits.shape
+    if count == 0 or classes < 2:
         return 1.0
-    logits = logits.float()
-    true_logit = logits.gather(1, truth[:, None])[:, 0]
-    low, high = -math.log(LARGEST_TEMPERATURE), math.log(LARGEST_TEMPERATURE)
-    for _ in range(30):
-        middle = 0.5 * (low + high)
-        expected = (torch.softmax(logits * math.exp(middle), dim=1) * logits).sum(dim=1)
-        if float((expected - true_logit).mean()) < 0.0:
-            low = middle
-        else:
-            high = middle
-    return math.exp(-0.5 * (low + high))
+    limit = math.log(LARGEST_TEMPERATURE)
+
+    def surprise(log_temperature: float) -> float:
+        probability = torch.softmax(logits.float() / math.exp(log_temperature), dim=1).gather(1, truth[:, None])
+        return -float(torch.log((1.0 - OUTLIERS) * probability + OUTLIERS / classes).mean())
+
+    middle, step = 0.0, limit / 4.0
+    for _ in range(5):  # each time a finer grid about the best of the one before, the last with steps of 1 %
+        grid = [min(max(middle + k * step, -limit), limit) for k in range(-4, 5)]
+        middle, step = min(grid, key=surprise), step / 3.0
+    return math.exp(middle)
 
 
 def residual_covariance(errors: Tensor, prior: Tensor) -> Tensor:

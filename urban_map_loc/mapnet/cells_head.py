@@ -81,16 +81,18 @@ class CellsHead(Head):
         # A cell without a reference is as improbable as numbers go.
         return torch.log(mass.clamp(min=torch.finfo(mass.dtype).tiny)) + highest
 
-    def poses(self, view: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Most probable poses `(N, 3)` [m, rad] of views `(N, D, A)` given cells `(N,)`.
+    def answers(self, view: Tensor, cell: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What views `(N, D, A)` say: `logits`, and most probable poses `(N, 3)` [m, rad] in cells `(N,)`, else in the most probable.
 
-        With the headings `(N, A)` [rad] to choose from, and their logits.
+        With the headings `(N, A)` [rad] to choose from there, and their logits.
         """
         likeness, reference = self.reference_logits(view)
-        return self._poses(likeness, reference.masked_fill(self.reference_cell != cell[:, None], -math.inf).argmax(dim=1))
+        logits = self._of_cells(reference)
+        cell = logits.argmax(dim=1) if cell is None else cell
+        return logits, *self._poses(likeness, reference.masked_fill(self.reference_cell != cell[:, None], -math.inf).argmax(dim=1))
 
     def _poses(self, likeness: Tensor, reference: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `poses`, given the most alike references `(N,)`."""
+        """The last three of `answers`, given the most alike references `(N,)`."""
         here = self.reference_poses[reference]
         logits = likeness[torch.arange(len(reference), device=likeness.device), reference]
         turns = torch.arange(self.headings, device=likeness.device) * (2.0 * math.pi / self.headings)

@@ -82,15 +82,12 @@ def _features(network: MapNet, batch: Batch) -> Tensor:
     return torch.cat([network.feature(chunk) for chunk in batch.tiles.split(CHUNK)])
 
 
-def _answers(head: CellsHead, views: Tensor, cells: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Cell logits `(N, C)` of views, and `CellsHead.poses` in the given cells `(N,)`, else in the most probable."""
+def _answers(head: CellsHead, views: Tensor, cells: Tensor | None = None) -> tuple[Tensor, ...]:
+    """`CellsHead.answers` of many views."""
     parts = []
     for k, view in enumerate(views.split(CHUNK)):
-        logits = head.logits(view)
-        cell = logits.argmax(dim=1) if cells is None else cells[k * CHUNK : (k + 1) * CHUNK]
-        parts.append((logits, *head.poses(view, cell)))
-    logits, poses, headings, heading_logits = (torch.cat(part) for part in zip(*parts, strict=True))
-    return logits, poses, headings, heading_logits
+        parts.append(head.answers(view, None if cells is None else cells[k * CHUNK : (k + 1) * CHUNK]))
+    return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
 def _inside(head: RegressionHead, poses: Tensor, batch: Batch) -> Tensor:
