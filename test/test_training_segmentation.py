@@ -17,7 +17,7 @@ from urban_map_loc.config import FcnConfig, FcnGridConfig, FcnTrainingConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.simulation.classes import BUILDING, FENCE, PERSON, POLE, ROAD, TRUNK, VEGETATION, VEHICLE
 from urban_map_loc.simulation.labelled import labelled_clouds
-from urban_map_loc.training.segmentation import ColumnSample, one_cycle, train_fcn, turned
+from urban_map_loc.training.segmentation import ColumnSample, cropped, one_cycle, train_fcn, turned
 
 GRID = FcnGridConfig(range_m=20.0)
 CLASSES = {VEHICLE, PERSON, ROAD, BUILDING, FENCE, VEGETATION, TRUNK, POLE}
@@ -70,6 +70,18 @@ def test_turned_features_are_those_of_the_turned_cloud(mirror_x, mirror_y, swap,
     found = turned(ColumnSample.of_cloud(cloud, BUILDING, GRID).dense(), Chosen(mirror_x, mirror_y, swap))
     for a, b in zip(found, expected, strict=True):
         assert (np.abs(a - b) > 4e-3).mean() < 1e-3  # a point on a column's very edge may change sides
+
+
+@given(st.integers(4, 40), st.integers(0, 1000))
+def test_crops_fit_each_other_and_seek_what_counts(side, number):
+    rng = np.random.default_rng(number)
+    grid = np.arange(24.0 * 24.0, dtype=np.float32).reshape(1, 24, 24)
+    weight = np.zeros((2, 24, 24), np.float32)
+    weight[:, 10:14, 10:14] = 1.0
+    first, second = cropped((grid, weight), side, rng)
+    assert first.shape[1:] == second.shape[1:] == (min(side, 24), min(side, 24))
+    row, column = divmod(int(first[0, 0, 0]), 24)
+    np.testing.assert_array_equal(second, weight[:, row : row + side, column : column + side])
 
 
 def test_the_rate_goes_up_and_down():

@@ -29,6 +29,7 @@ from urban_map_loc.errors import CloudError, ModelError
 
 Progress = Callable[[str, float, float], None]
 
+CROP_TRIES = 4
 WARM_SHARE = 0.1  # of the steps, in which the learning rate rises
 
 
@@ -88,6 +89,18 @@ def turned(grids: tuple[NDArray[np.float32], ...], rng: np.random.Generator) -> 
     return tuple(np.ascontiguousarray(grid) for grid in (features, *others))
 
 
+def cropped(grids: tuple[NDArray[np.float32], ...], side: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], ...]:
+    """A square of `side` columns out of grids `(C, S, S)`, one that holds its share of the last grid's weight if a few tries find one."""
+    size = grids[-1].shape[-1]
+    wanted = grids[-1].sum() * min(side / size, 1.0) ** 2
+    row, column = 0, 0
+    for _ in range(CROP_TRIES):
+        row, column = rng.integers(0, max(size - side, 0) + 1, 2)
+        if grids[-1][:, row : row + side, column : column + side].sum() >= wanted:
+            break
+    return tuple(np.ascontiguousarray(grid[:, row : row + side, column : column + side]) for grid in grids)
+
+
 class FcnTrainer:
     """One training: `step` as often as the configuration says, then `finished`."""
 
@@ -112,7 +125,8 @@ class FcnTrainer:
             group["lr"] = training.learning_rate * one_cycle(self.steps / training.steps)
         rng = np.random.default_rng((self.config.seed, self.steps))
         chosen = rng.integers(len(self.samples), size=training.batch_size)
-        features, building, weight = _stacked([turned(self.samples[k].dense(), rng) for k in chosen])
+        grids = [cropped(turned(self.samples[k].dense(), rng), training.crop_columns, rng) for k in chosen]
+        features, building, weight = _stacked(grids)
         self.network.train()
         loss = _loss(self.network(features), building, weight)
         self.optimizer.zero_grad(set_to_none=True)
