@@ -24,11 +24,12 @@ FLATNESS_POINTS = 6
 LEAST_THICKNESS_M = 0.03
 # For the lean of walls: columns at least so high [m, 1 sigma], flat ones, that lean no more than walls seen from a car on a steep hill.
 LEAN_HEIGHT_M = 0.5
-LEAN_THICKNESS_M = 0.12
+LEAN_THICKNESS_M = 0.06
 LEAN_MOST = 0.3
-# Single walls lean otherwise by about this; so many of them say what the belief in plumb walls says.
-LEAN_SIGMA = 0.04
-LEAN_BELIEF = 30.0
+# What leans otherwise by more than the last of these is no wall, approached in steps; so many walls say as much as the belief that
+# the car stands upright.
+LEAN_SIGMAS = (0.3, 0.2, 0.1, 0.1)
+LEAN_BELIEF = 20.0
 
 
 class Columns(NamedTuple):
@@ -188,12 +189,12 @@ def wall_lean(columns: Columns, size_m: float) -> tuple[float, float]:
             found[count, 0], found[count, 1], found[count, 2] = x, y, across
             count += 1
     lean_x = lean_y = 0.0
-    for _ in range(6):
+    for sigma in LEAN_SIGMAS:
         xx = yy = LEAN_BELIEF
         xy = right_x = right_y = 0.0
         for i in range(count):
             x, y, across = found[i]
-            weight = 1.0 / (1.0 + ((across - x * lean_x - y * lean_y) / LEAN_SIGMA) ** 2) ** 2
+            weight = 1.0 / (1.0 + ((across - x * lean_x - y * lean_y) / sigma) ** 2) ** 2
             xx += weight * x * x
             xy += weight * x * y
             yy += weight * y * y

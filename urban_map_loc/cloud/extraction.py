@@ -115,9 +115,8 @@ def _walls(points: Floats, plane: Plane, ground: Floats, config: CloudConfig, ra
         flatness(coarse, 2.0 * size_m, lean, COARSE_SHARE * thickness_m),
     )
     # 3. High and flat ones that join to something long.
-    needed = needed_heights(columns, size_m, config.wall_height_m)
-    kind = candidates(columns, flat, needed)
-    walls: Bools = joined(columns, kind, needed, size_m, config.wall_height_m, config.wall_length_m)
+    needed, view = needed_heights(columns, size_m, config.wall_height_m)
+    walls: Bools = joined(columns, candidates(columns, flat, needed), view, size_m, config.wall_length_m)
     return walls
 
 
