@@ -45,9 +45,9 @@ class Submaps:
         shown = {}
         for name, submap in self.submaps.items():
             begin = time.perf_counter()
-            view = submap.view(seen.scan, seen.T_odom_base).points
+            everything = submap.extended(seen.scan, seen.T_odom_base).points
+            view = submap.in_view(everything)
             self.times.append((time.perf_counter() - begin) * 1e3)
-            everything = np.concatenate([seen.scan.points, submap.points(seen.T_odom_base)])
             shown[name] = {"scan": seen.scan.points, "view": view, "all": everything}
         return shown
 

@@ -173,21 +173,25 @@ def test_the_view_shows_what_a_bus_hides_and_not_what_walls_hide() -> None:
     submap.add(0.0, np.concatenate([WALL, behind]), START)
     bus = line((5.0, 4.0), (12.0, 4.0), 0.05)
     there = WALL[(WALL[:, 0] < 9.9) | (WALL[:, 0] > 24.1)]  # past the bus
-    shown = submap.view(BuildingScan(0.1, there), START).points
+    everything = submap.extended(BuildingScan(0.1, there), START).points
+    assert nearest(behind, everything).max() < 0.75
+    shown = submap.in_view(everything)
     assert nearest(WALL[WALL[:, 0] < 25.0], shown).max() < 1.0
     assert (shown[:, 1] > 9.0).mean() < 0.15  # a ray or two between the points
     assert len(shown) <= 360
-    hidden = submap.view(BuildingScan(0.2, bus), START).points
-    assert nearest(bus, hidden).max() < 0.8  # what is there now comes first
+    shown = submap.in_view(submap.extended(BuildingScan(0.2, bus), START).points)
+    assert nearest(bus, shown).max() < 0.8  # what is there now comes first
 
 
-def test_without_a_window_the_view_is_the_scan() -> None:
+def test_without_a_window_there_is_the_scan_alone() -> None:
     submap, scan = Submap(SubmapConfig(window_m=0.0), RANGE_M), BuildingScan(0.0, WALL)
-    assert submap.view(scan, START) is scan
-    assert submap.view(BuildingScan(1.0, NOTHING), START).points is NOTHING
+    assert submap.extended(scan, START) is scan
+    assert submap.in_view(WALL) is WALL
+    assert submap.extended(BuildingScan(1.0, NOTHING), START).points is NOTHING
 
 
-def test_the_view_keeps_what_else_the_scan_saw() -> None:
+def test_an_extended_scan_keeps_what_else_was_seen() -> None:
     scan = BuildingScan(3.0, WALL, np.full(720, 9.0), np.ones((720, 100), np.uint8))
-    shown = Submap(ONCE, RANGE_M).view(scan, START)
+    shown = Submap(ONCE, RANGE_M).extended(scan, START)
     assert (shown.stamp_s, shown.seen_m, shown.road) == (3.0, scan.seen_m, scan.road)
+    np.testing.assert_array_equal(shown.points[: len(WALL)], WALL)

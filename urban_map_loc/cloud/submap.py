@@ -91,19 +91,24 @@ class Submap:
         )
         return T_odom_base.inverse().transform(kept)
 
-    def view(self, scan: BuildingScan, T_odom_base: Pose2) -> BuildingScan:
-        """Take a scan, and give it back with what the last metres showed besides; the scan itself where `window_m` is 0.
-
-        Its points are the nearest in each of `VIEW_RAYS` directions: what vehicles hide from one scan, others have seen; what walls hide
-        stays hidden but for a few rays between the points, as in tiles from the map. Finer directions would look through more often.
-        """
+    def extended(self, scan: BuildingScan, T_odom_base: Pose2) -> BuildingScan:
+        """Take a scan, and give it back with what the last metres showed besides; the scan itself where `window_m` is 0."""
         if not self.config.window_m:
             return scan
         self.add(scan.stamp_s, scan.points, T_odom_base)
-        both = np.concatenate([scan.points, self.points(T_odom_base)])
-        points = np.column_stack([both, np.zeros(len(both))]).astype(np.float32)
+        return replace(scan, points=np.concatenate([scan.points, self.points(T_odom_base)]))
+
+    def in_view(self, points: FloatArray) -> FloatArray:
+        """Of `points (N, 2)` [m, base frame] the nearest in each of `VIEW_RAYS` directions, for a tile; all where `window_m` is 0.
+
+        What vehicles hide from one scan, others have seen; what walls hide stays hidden but for a few rays between the points, as in
+        tiles from the map. Finer directions would look through more often.
+        """
+        if not self.config.window_m:
+            return points
+        spatial = np.column_stack([points, np.zeros(len(points))]).astype(np.float32)
         rays = TileConfig(sectors=VIEW_RAYS, range_m=self.range_m)
-        return replace(scan, points=along_rays(points, np.full(len(points), BUILDING, np.uint8), rays, 0.0).hits)
+        return along_rays(spatial, np.full(len(points), BUILDING, np.uint8), rays, 0.0).hits
 
 
 @njit(cache=True)

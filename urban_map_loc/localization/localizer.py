@@ -147,8 +147,8 @@ class Localizer:
         if isinstance(T_odom_base, str):
             return self.skip(scan.stamp_s, T_odom_base)
         # 3. MapNet's guesses at this tile, checked against the map.
-        shown = self.submap.view(scan, T_odom_base)
-        tile = self.renderer.tile(shown.points, shown.seen_m, shown.road)
+        shown = self.submap.extended(scan, T_odom_base)
+        tile = self.renderer.tile(self.submap.in_view(shown.points), shown.seen_m, shown.road)
         if answers := self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else []:
             self.finder.propose(answers, T_odom_base)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
