@@ -16,7 +16,7 @@ from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.columns import coarser, gather, wall_lean
 from urban_map_loc.cloud.extraction import building_mask
 from urban_map_loc.cloud.extrinsic import Extrinsic
-from urban_map_loc.cloud.ground import follow_ground, level_plane
+from urban_map_loc.cloud.ground import level_plane
 
 Points = NDArray[np.float64]
 
@@ -99,12 +99,21 @@ def test_on_a_slope_walls_are_plumb_and_the_car_is_not(grade: float, cross: floa
     seen = Extrinsic.from_xyz_rpy([0.0, 0.0, 0.0, -np.arctan(cross), np.arctan(grade), 0.0]).apply(points)
     plane = level_plane(seen, RANGE_M, 2.5)
     np.testing.assert_allclose(plane, 0.0, atol=0.03)
-    ground = follow_ground(seen, plane, RANGE_M, 2.5)
-    fine = gather(seen, plane, ground, RANGE_M, 0.25, 2.5, 0.3)
-    lean = wall_lean(coarser(fine, 0.25), 0.5)
-    np.testing.assert_allclose(lean, (grade, cross), atol=0.09)  # drawn towards 0 by the belief that the car stands upright
     high = points[: len(WALL), 2] > 0.8 + grade * points[: len(WALL), 0] + cross * 8.0
     assert building_mask(Cloud(0.0, seen), GEOMETRIC)[: len(WALL)][high].mean() > 0.9
+
+
+@pytest.mark.parametrize(("lean_x", "lean_y"), [(0.0, 0.0), (0.1, 0.0), (-0.05, 0.08)])
+def test_the_lean_of_walls(lean_x: float, lean_y: float) -> None:
+    rng = np.random.default_rng(1)
+    walls = []
+    for angle in np.arange(0.0, 2.0 * np.pi, np.pi / 4.0):
+        along, height = rng.uniform(-8.0, 8.0, 4000), rng.uniform(0.0, 5.0, 4000)
+        x, y = 20.0 * np.cos(angle) - along * np.sin(angle), 20.0 * np.sin(angle) + along * np.cos(angle)
+        walls.append(np.column_stack([x + lean_x * height, y + lean_y * height, height]))
+    points = np.concatenate(walls).astype(np.float32)
+    fine = gather(points, np.zeros(3), np.zeros((50, 50), np.float32), RANGE_M, 0.25, 2.5, 0.3)
+    np.testing.assert_allclose(wall_lean(coarser(fine, 0.25), 0.5), (lean_x, lean_y), atol=0.015)
 
 
 @pytest.mark.parametrize("kerb_m", [0.1, 0.3])
