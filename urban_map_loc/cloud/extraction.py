@@ -28,7 +28,7 @@ NO_CELLS: Bools = np.zeros((0, 0), dtype=np.bool_)
 
 
 def building_mask(cloud: Cloud, config: CloudConfig, range_m: float = 50.0) -> Bools:
-    """True `(N,)` for the points of `cloud`, base frame, that lie on buildings within `range_m` [m].
+    """True `(N,)` for the points of `cloud`, base frame, that lie on buildings within `range_m` [m]; labelled ones at any distance.
 
     Raises:
         CloudError: `config.kind` is labels and the cloud carries none.
@@ -50,7 +50,7 @@ def road_mask(cloud: Cloud, config: CloudConfig, range_m: float = 50.0) -> Bools
 
 
 def point_kinds(cloud: Cloud, config: CloudConfig, range_m: float = 50.0, road: bool = False) -> NDArray[np.uint8]:
-    """What each point `(N,)` lies on, in one pass: OTHER, GROUND, ROAD or BUILDING; points out of `range_m` [m] are OTHER.
+    """What each point `(N,)` lies on, in one pass: OTHER, GROUND, ROAD or BUILDING; beyond `range_m` [m] OTHER, but for building labels.
 
     Args:
         road: tell ROAD from GROUND, which takes time and is for tiles with that channel.
@@ -68,7 +68,7 @@ def point_kinds(cloud: Cloud, config: CloudConfig, range_m: float = 50.0, road: 
     kinds: NDArray[np.uint8] = _kinds(points, plane, ground, walls, surface, range_m, config.column_size_m, nearest, clearance)
     if road and labelled:
         on_road = _has_label(cloud, config.label_bits, config.road_labels)
-        kinds[on_road & (_range_squared(points) < range_m * range_m)] = ROAD
+        kinds[on_road & (np.abs(points[:, 0]) < range_m) & (np.abs(points[:, 1]) < range_m)] = ROAD
     if told is not None:
         kinds[told] = BUILDING
     return kinds
@@ -90,11 +90,6 @@ def _told(cloud: Cloud, config: CloudConfig, range_m: float) -> Bools | None:
 def _has_label(cloud: Cloud, bits: int, labels: tuple[int, ...]) -> Bools:
     assert cloud.label is not None
     return np.isin(cloud.label & bits, labels)
-
-
-def _range_squared(points: Floats) -> Floats:
-    squared: Floats = points[:, 0] * points[:, 0] + points[:, 1] * points[:, 1]
-    return squared
 
 
 def _walls(points: Floats, plane: Plane, ground: Floats, config: CloudConfig, range_m: float) -> Bools:
