@@ -96,8 +96,9 @@ def test_every_room_says_what_it_is(room):
 
 
 NOT_ON_THE_ROBOT = (
-    "onnx", "onnxruntime", "onnxscript", "open3d", "cv2", "matplotlib", "pandas", "geopandas", "osmnx", "osmium", "rosbags", "requests", "rich", "pytest",
-    "urban_map_loc.mapnet.export", "urban_map_loc.training", "urban_map_loc.simulation", "urban_map_loc.bags", "urban_map_loc.evaluation", "urban_map_loc.cli",
+    "onnx", "onnxruntime", "onnxscript", "urban_map_loc.mapnet.export",
+    "open3d", "cv2", "matplotlib", "pandas", "geopandas", "osmnx", "osmium", "rosbags", "requests", "rich", "pytest",
+    "urban_map_loc.training", "urban_map_loc.simulation", "urban_map_loc.bags", "urban_map_loc.evaluation", "urban_map_loc.cli",
 )  # fmt: skip
 
 
