@@ -106,7 +106,7 @@ def followed(localizer: Localizer, drive: Drive, fixes: list[GnssFix]) -> tuple[
         while waiting and waiting[0].stamp_s + DELAY_S <= record[0]:
             localizer.add_gnss(waiting.pop(0))
             localizer.add_odometry(*record)
-            states.append(localizer.gnss.verdict.state)
+            states.append(localizer.aids.gnss.verdict.state)
         localizer.add_odometry(*record)
     return np.array(estimates), states
 

@@ -153,4 +153,4 @@ def test_a_fix_without_odometry_of_its_time_is_harmless() -> None:
         loc.add_gnss(fix(100.0 + k, WESTERN))
     loc.add_odometry(1.0, T_ODOM_MAP)
     loc.add_odometry(1000.0, T_ODOM_MAP)
-    assert loc.gnss.verdict.state is GnssState.UNCHECKED
+    assert loc.aids.gnss.verdict.state is GnssState.UNCHECKED

@@ -19,11 +19,9 @@ from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.result import PoseEstimate, State
 from urban_map_loc.localization.search import Search
 from urban_map_loc.localization.timing import StageTimer
-from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.cells import drivable_cells
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.hypotheses import Hypotheses
-from urban_map_loc.mapnet.network import MapNet
 
 FloatArray = NDArray[np.float64]
 WRONG_M = 10.0
@@ -71,7 +69,12 @@ class EveryCell:
     def __init__(self, area: AreaMap, config: MapNetConfig) -> None:
         cells, half = drivable_cells(area, config), config.cell_size_m / 2.0
         poses = np.column_stack([cells, np.zeros(len(cells))])
-        self._everywhere = Hypotheses(poses, np.full(len(cells), -np.log(len(cells))), np.concatenate([cells - half, cells + half], axis=1))
+        self._everywhere = Hypotheses(
+            poses,
+            np.full(len(cells), -np.log(len(cells))),
+            np.concatenate([cells - half, cells + half], axis=1),
+            np.tile(np.eye(3), (len(cells), 1, 1)),
+        )
 
     def hypotheses(self, tile: NDArray[np.uint8], count: int) -> Hypotheses:
         """Every cell, whatever `count`."""
@@ -201,8 +204,8 @@ def with_network(area: AreaMap, model: Checkpoint, config: LocalizerConfig, kept
 def with_every_cell(area: AreaMap, config: LocalizerConfig, kept: Path) -> Localizer:
     """A localizer that looks at every place of the map at every search: no network can make it luckier."""
     train = TrainConfig()
-    network = MapNet(train.network, train.tile, drivable_cells(area, train.network)).eval()
-    localizer = Localizer(area, Checkpoint(network, train, area.datum, area.content_hash, {}), config)
-    every = Verifier(area, localizer.raster, replace(config.verification, cells=100_000))
-    localizer.search = Remembered(Search(EveryCell(area, train.network), every), kept)
+    everywhere = EveryCell(area, train.network)
+    model = Checkpoint(None, train, area.datum, area.content_hash, {})  # type: ignore[arg-type]
+    localizer = Localizer(area, model, config, network=everywhere)
+    localizer.search = Remembered(localizer.search, kept)
     return localizer

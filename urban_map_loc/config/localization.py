@@ -61,8 +61,11 @@ class FusionConfig(Section):
     lock_margin_metre: float = setting(0.5, "further lead needed after one metre; it falls with the metres driven", unit="m", low=0.0)
     rival_distance_m: float = setting(10.0, "a hypothesis this far away is another place", unit="m", low=0.5)
     rival_heading_rad: float = setting(0.7, "as is one that heads elsewhere by this much", unit="rad", low=0.05)
-    lock_sigma_m: float = setting(0.5, "standard deviation of the position when locking", unit="m", low=0.01)
-    lock_heading_rad: float = setting(0.05, "standard deviation of the heading when locking", unit="rad", low=0.001)
+    lock_certainty_m: float = setting(1.5, "lock only where the walls tell the place along the street to this, 1 sigma", unit="m", low=0.1)
+    lock_sigma_m: float = setting(
+        2.0, "standard deviation of the oldest position of the recent drive when locking: walls make it certain", unit="m", low=0.01
+    )
+    lock_heading_rad: float = setting(0.1, "the same for its heading", unit="rad", low=0.001)
     lost_sigma_m: float = setting(8.0, "position uncertainty at which a lock is lost", unit="m", low=0.5)
     agreement_m: float = setting(20.0, "agreement of scans is averaged over about so many metres", unit="m", low=1.0)
     lost_score: float = setting(
@@ -75,6 +78,7 @@ class FusionConfig(Section):
     lost_disagreement_m: float = setting(
         4.0, "metres times missing agreement after which a lock is lost: 10 m at no agreement at all, 40 m at 0.3", unit="m", low=0.1
     )
+    standing_m_s: float = setting(1.0, "while standing, time speaks for or against a pose as if driving this fast", unit="m/s", low=0.0)
     odometry_noise: float = setting(0.03, "odometry's drift per metre driven, 1 sigma", unit="m/m", low=0.0, high=1.0)
     odometry_heading_noise: float = setting(
         0.0035, "odometry's heading drift after one metre, 1 sigma of a random walk", unit="rad/sqrt(m)", low=0.0, high=1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +18,15 @@ from urban_map_loc.cloud.submap import Submap
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.aids import Aids
 from urban_map_loc.localization.finding import Finder
-from urban_map_loc.localization.gnss_monitor import GnssFix, GnssMonitor, GnssState
+from urban_map_loc.localization.gnss_monitor import GnssFix
 from urban_map_loc.localization.lock import LockRules
 from urban_map_loc.localization.odometry import OdometryBuffer
-from urban_map_loc.localization.priors import Prior, Priors
+from urban_map_loc.localization.priors import Prior
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
-from urban_map_loc.localization.search import Search
+from urban_map_loc.localization.search import Network, Search
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
 from urban_map_loc.localization.verification import Verifier
@@ -35,9 +35,6 @@ from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
 from urban_map_loc.mapnet.inference import Inference, choose_device
 from urban_map_loc.tile.from_cloud import BuildingTile, ScanRenderer
 
-# Fixes that came before odometry of their time; more than these seconds of a usual receiver's are not worth the wait.
-WAITING_FIXES = 50
-
 
 class Localizer:
     """Finds the car in an area with no hint, then tracks it.
@@ -45,8 +42,17 @@ class Localizer:
     The state is `T_map_odom` (REP-105): a late cloud needs odometry at its own stamp only.
     """
 
-    def __init__(self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None) -> None:
-        """`area_path`: the area's file, beside which its rasters are kept; without it they are made in memory.
+    def __init__(
+        self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None, network: Network | None = None
+    ) -> None:
+        """Made ready: everything is loaded and compiled.
+
+        Args:
+            area: the map.
+            model: trained on it.
+            config: all settings.
+            area_path: the area's file, beside which its rasters are kept; without it they are made in memory.
+            network: asked in place of the model's own.
 
         Raises:
             ModelError: the model was trained on another area.
@@ -59,16 +65,14 @@ class Localizer:
         self.grid = self.renderer.grid
         self.raster = BuildingRaster.from_area(area, config.raster, raster_cache(area_path) if area_path else None)
         self.verifier = Verifier(area, self.raster, config.verification)
-        self.search = Search(Inference(model.network, choose_device(config.device)), self.verifier)
+        self.search = Search(network or Inference(model.network, choose_device(config.device)), self.verifier)
         self.odometry = OdometryBuffer(config.fusion)
         self.submap = Submap(config.submap, self.tile_config.range_m)
         self.drive = RecentDrive(config.fusion)
         self.finder = Finder(self.verifier, config.fusion)
         self.rules = LockRules(config.fusion)
-        self.priors = Priors(config.prior)
-        self.gnss = GnssMonitor(config.gnss)
+        self.aids = Aids(config)
         self.tracker: Tracker | None = None
-        self._waiting_fixes: deque[GnssFix] = deque(maxlen=WAITING_FIXES)
         self._state, self._reason = State.INITIALIZING, "no cloud yet"
         self._searched_s = -np.inf
         warm_up(self)
@@ -103,8 +107,7 @@ class Localizer:
         if not self.odometry.add(stamp_s, T_odom_base):
             self._forget_drive()
             self._lose("odometry jumped")
-        while self._waiting_fixes and self._waiting_fixes[0].stamp_s <= stamp_s:
-            self._take_fix(self._waiting_fixes.popleft())
+        self.aids.take_fixes(stamp_s, self.odometry, self.tracker, self.drive.travelled_m)
 
     def add_prior(self, prior: Prior, stamp_s: float | None = None) -> str:
         """Take a first guess of the pose, made at a stamp [s] or now. It is looked at, not believed.
@@ -112,17 +115,14 @@ class Localizer:
         Returns:
             Why it could not be taken; empty where it was.
         """
-        T_odom_base = self.odometry.newest if stamp_s is None else self.odometry.at(stamp_s)
-        if isinstance(T_odom_base, str):
-            return T_odom_base
-        self.priors.add(prior, T_odom_base, self.drive.travelled_m)
+        if refused := self.aids.add_prior(prior, stamp_s, self.odometry, self.drive.travelled_m):
+            return refused
         self._searched_s = -np.inf  # look at once
         return ""
 
     def add_gnss(self, fix: GnssFix) -> None:
         """Take a GNSS fix; it counts once odometry has passed its stamp. See `GnssMonitor` for when it is believed."""
-        if self.config.gnss.use:
-            self._waiting_fixes.append(fix)
+        self.aids.add_fix(fix)
 
     def add_cloud(self, cloud: Cloud, single_scan: bool = False) -> LocalizationResult:
         """Take a cloud in the base frame and answer; bad clouds are skipped with a reason, never raised.
@@ -158,7 +158,7 @@ class Localizer:
         if judged:
             self._judge(T_odom_base)
         # 5. The lock is carried by odometry and corrected by the last metres.
-        self._track(T_odom_base, keyframe)
+        self._track(scan, T_odom_base, keyframe)
         # 6. What may be claimed.
         self._decide(T_odom_base, judged)
         timer.stage("fusion")
@@ -171,7 +171,8 @@ class Localizer:
         if isinstance(T_odom_base, str):
             return self.skip(stamp_s, T_odom_base)
         self.drive.move(T_odom_base)
-        self._track(T_odom_base, self.drive.add(stamp_s, T_odom_base, np.zeros((0, 2))))
+        blank = BuildingScan(stamp_s, np.zeros((0, 2)))
+        self._track(blank, T_odom_base, self.drive.add(stamp_s, T_odom_base, blank.points))
         self._decide(T_odom_base, judged=False)
         return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))
 
@@ -182,9 +183,8 @@ class Localizer:
     def reset(self, reason: str) -> None:
         """Forget everything but area and model, as if just started."""
         self.odometry.clear()
+        self.aids.clear()
         self._forget_drive()
-        self._waiting_fixes.clear()
-        self.gnss.reset()
         self.tracker = None
         self._state, self._reason = State.INITIALIZING, reason
 
@@ -192,7 +192,7 @@ class Localizer:
         self.submap.clear()
         self.drive.clear()
         self.finder.clear()
-        self.priors.clear()
+        self.aids.priors.clear()
         self._searched_s = -np.inf
 
     def _search_due(self, stamp_s: float) -> bool:
@@ -203,11 +203,11 @@ class Localizer:
     def _search(self, scan: BuildingScan, tile: BuildingTile, T_odom_base: Pose2, timer: StageTimer) -> list[PoseEstimate]:
         """Where the scan may have been made: MapNet's places and those of first guesses."""
         self._searched_s = scan.stamp_s
-        return self.search.answers(scan, tile.image, timer, self.priors.regions(T_odom_base, self.drive.travelled_m))
+        return self.search.answers(scan, tile.image, timer, self.aids.priors.regions(T_odom_base, self.drive.travelled_m))
 
     def _alone(self, scan: BuildingScan, shown: BuildingScan, answers: list[PoseEstimate], timer: StageTimer) -> PoseEstimate | None:
         """The best answer to one scan, without the submap and without guesses."""
-        if shown is not scan or self.priors.any:
+        if shown is not scan or self.aids.priors.any:
             answers = self.search.answers(scan, self.renderer.tile(scan.points, scan.seen_m, scan.road).image, timer)
         return answers[0] if answers else None
 
@@ -215,30 +215,16 @@ class Localizer:
         """Let the hypotheses explain the recent drive; what a first guess says of them counts a little."""
         points, origins = self.drive.points(T_odom_base)
         travelled_m = self.drive.travelled_m
-        self.finder.judge(T_odom_base, points, origins, lambda poses: self.priors.advantage(poses, T_odom_base, travelled_m))
+        self.finder.judge(T_odom_base, points, origins, lambda poses: self.aids.priors.advantage(poses, T_odom_base, travelled_m))
 
-    def _track(self, T_odom_base: Pose2, keyframe: Keyframe | None) -> None:
-        """Correct and carry the locked pose."""
+    def _track(self, scan: BuildingScan, T_odom_base: Pose2, keyframe: Keyframe | None) -> None:
+        """Correct and carry the locked pose, and see how well the scan agrees with the map there."""
         if self.tracker:
             if keyframe is not None:
                 self.tracker.add(keyframe)
-            self.tracker.move(T_odom_base)
-
-    def _take_fix(self, fix: GnssFix) -> None:
-        """A fix is a first guess; while locked it is judged, and used where it is consistent."""
-        T_odom_base = self.odometry.at(fix.stamp_s)
-        if isinstance(T_odom_base, str):
-            return
-        self.priors.add(Prior.of_fix(fix), T_odom_base, self.drive.travelled_m)
-        if self.tracker is None:
-            self.gnss.unchecked(fix, "not locked: there is nothing to compare with")
-            return
-        pose, covariance = self.tracker.unaided.near(fix.stamp_s, T_odom_base)
-        verdict = self.gnss.judge(fix, np.array([pose.x, pose.y]), covariance[:2, :2])
-        if verdict.usable:
-            self.tracker.add_fix(fix, T_odom_base, self.drive.travelled_m)
-        elif verdict.state is GnssState.REJECTED:
-            self.tracker.drop_fixes()
+            T_map_base = self.tracker.move(T_odom_base)
+            if len(scan.points):
+                self.tracker.compare(scan.stamp_s, T_map_base, self.drive.travelled_m, scan.points)
 
     def _estimate(self, T_odom_base: Pose2) -> PoseEstimate | None:
         if not self.tracker:
@@ -259,7 +245,7 @@ class Localizer:
         verdict = self.rules.judge(self.finder, self.drive)
         self._reason = verdict.reason
         if verdict.believed:
-            self._lock(Pose2.from_array(self.finder.poses[0]), T_odom_base)
+            self._lock(Pose2.from_array(self.finder.poses[0]) @ T_odom_base.inverse(), T_odom_base)
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
         points, origins = self.drive.points(T_odom_base)
@@ -271,10 +257,14 @@ class Localizer:
         inside = west <= pose.x <= east and south <= pose.y <= north
         return "" if inside else "the car has left the area"
 
-    def _lock(self, T_map_base: Pose2, T_odom_base: Pose2) -> None:
-        self.tracker = Tracker(self.verifier, self.config, self.drive, T_map_base @ T_odom_base.inverse())
-        self.tracker.move(T_odom_base)
-        self._state = State.LOCKED
+    def _lock(self, T_map_odom: Pose2, T_odom_base: Pose2) -> None:
+        """Track from here, unless the recent drive leaves open where along the street the car is."""
+        tracker = Tracker(self.verifier, self.config, self.drive, T_map_odom)
+        tracker.move(T_odom_base)
+        if tracker.sigma_m > self.config.fusion.lock_certainty_m:
+            self._reason = f"the street is known, the place in it only to {tracker.sigma_m:.1f} m"
+            return
+        self.tracker, self._state = tracker, State.LOCKED
 
     def _lose(self, reason: str) -> None:
         if self.tracker:
@@ -283,5 +273,5 @@ class Localizer:
         self._reason = reason
 
     def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
-        defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores, "gnss": self.gnss.verdict}
+        defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores, "gnss": self.aids.gnss.verdict}
         return LocalizationResult(stamp_s=stamp_s, state=self._state, **(defaults | known))  # type: ignore[arg-type]

@@ -11,6 +11,9 @@ from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.localization.window import PoseWindow
 
+# One scan never speaks for more than so many metres, however long none has come.
+LONGEST_STEP_M = 3.0
+
 
 class Tracker:
     """The locked pose: `T_map_odom` with the covariance of the car's pose, from a window of poses.
@@ -28,6 +31,7 @@ class Tracker:
         self.covariance: FloatArray = np.eye(3)
         self.agreement = 1.0
         self._disagreement_m = 0.0
+        self._compared: tuple[float, float] | None = None
         self._fix_m = -np.inf
 
     def move(self, T_odom_base: Pose2) -> Pose2:
@@ -37,22 +41,24 @@ class Tracker:
         return T_map_base
 
     def add(self, keyframe: Keyframe) -> None:
-        """Take a keyframe into the windows, and see how well it agrees with the map where it is taken to be."""
-        driven_m = max(0.0, keyframe.travelled_m - self.window.keyframes[-1].travelled_m)
+        """Take a keyframe into the windows."""
         self.window.add(keyframe)
         if self.unaided is not self.window:
             self.unaided.add(keyframe)
-        if len(keyframe.points):
-            self._compare(keyframe, driven_m)
 
-    def _compare(self, keyframe: Keyframe, driven_m: float) -> None:
-        """Collect what the scans disagree with the map by (a CUSUM test over the distance driven)."""
+    def compare(self, stamp_s: float, T_map_base: Pose2, travelled_m: float, points: FloatArray) -> None:
+        """Collect what a scan's hits `(M, 2)` [m, base frame] disagree with the map by (a CUSUM test over the distance driven).
+
+        A car that stands may have been carried there: time counts as well, slowly.
+        """
         fusion = self.config.fusion
-        pose = self.window.pose_of(keyframe)
-        score = float(self.verifier.score(keyframe.points, np.zeros_like(keyframe.points), pose.as_array()[None])[0])
-        share = min(1.0, driven_m / fusion.agreement_m)
-        self.agreement += share * (score - self.agreement)
-        self._disagreement_m = max(0.0, self._disagreement_m + (fusion.lost_score - score) * min(driven_m, fusion.agreement_m))
+        since = self._compared or (stamp_s, travelled_m)
+        progress_m = max(travelled_m - since[1], (stamp_s - since[0]) * fusion.standing_m_s, 0.0)
+        self._compared = (stamp_s, travelled_m)
+        score = float(self.verifier.score(points, np.zeros_like(points), T_map_base.as_array()[None])[0])
+        self.agreement += min(1.0, progress_m / fusion.agreement_m) * (score - self.agreement)
+        step = (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
+        self._disagreement_m = max(0.0, self._disagreement_m + step)
 
     def add_fix(self, fix: GnssFix, T_odom_base: Pose2, travelled_m: float) -> None:
         """Use a fix that has been found consistent, unless the last one was used too few metres ago."""
@@ -82,9 +88,13 @@ class Tracker:
         return ""
 
     @property
+    def sigma_m(self) -> float:
+        """Standard deviation of the position along its worst direction [m], the map's own error apart."""
+        return float(np.sqrt(np.linalg.eigvalsh(self.covariance[:2, :2])[-1]))
+
+    @property
     def uncertainty(self) -> str:
         """Why the pose is too uncertain to be offered; empty while it is not."""
-        sigma_m = float(np.sqrt(np.linalg.eigvalsh(self.covariance[:2, :2])[-1]))
-        if sigma_m > self.config.fusion.lost_sigma_m:
-            return f"too long without walls to hold on to (position sigma {sigma_m:.1f} m)"
+        if self.sigma_m > self.config.fusion.lost_sigma_m:
+            return f"too long without walls to hold on to (position sigma {self.sigma_m:.1f} m)"
         return ""

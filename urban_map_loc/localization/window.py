@@ -137,10 +137,6 @@ class PoseWindow:
         other.keyframes, other._fixes = list(self.keyframes), []
         return other
 
-    def pose_of(self, keyframe: Keyframe) -> Pose2:
-        """`T_map_base` of a keyframe in the window."""
-        return Pose2.from_array(self.poses[self.keyframes.index(keyframe)])
-
     def near(self, stamp_s: float, T_odom_base: Pose2) -> tuple[Pose2, FloatArray]:
         """`T_map_base` at a stamp at which odometry was at `T_odom_base`, also a past one, and the newest pose's covariance `(3, 3)`."""
         nearest = min(range(len(self.keyframes)), key=lambda k: abs(self.keyframes[k].stamp_s - stamp_s))
