@@ -1,54 +1,66 @@
-"""Building extraction on raw KITTI scans against SemanticKITTI's labels: precision, recall, time of each stage (10 s)."""
+"""Extraction on raw KITTI scans against SemanticKITTI's labels: buildings by point and by direction, road surface (20 s).
+
+Each scan also comes in askew, and with fewer beams, with the same settings.
+"""
 
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
-from pipeline import data_folder, percentiles
+from pipeline import data_folder
+from pipeline.clouds import BUILDING, CHANGES, ROADS, kitti_scans, nearest_by_degree
 
-from urban_map_loc.cloud.cloud import BUILDING, OTHER, Cloud
-from urban_map_loc.cloud.extraction import building_mask
-from urban_map_loc.cloud.rays import along_rays
+from urban_map_loc.cli.arguments import assignment
+from urban_map_loc.cloud import cloud as kinds
+from urban_map_loc.cloud.extraction import point_kinds
 from urban_map_loc.config import CloudConfig, TileConfig
+from urban_map_loc.settings import from_dict
 
 SEQUENCES = ("00", "07", "02")
-REPEATS = 10
+ROAD_M = 25.0
 
 
 def main() -> None:
-    """Print a row a sequence, then the times."""
+    """Print a table of buildings and one of roads."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
-    data = data_folder(options.parse_args().data) / "kitti_raw"
-    cloud_config, tile = CloudConfig(kind="geometric"), TileConfig()
-    times: dict[str, list[float]] = {"extraction": [], "nearest along rays": []}
-    print("| sequence | scans | points kept | precision | recall |\n|---|---|---|---|---|")
+    options.add_argument("--set", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="a setting, such as kind=fcn")
+    given = options.parse_args()
+    config, range_m = from_dict(CloudConfig, {"kind": "geometric"} | dict(given.set)), TileConfig().range_m
+    data, roads = data_folder(given.data) / "kitti_raw", []
+    print("| sequence | came in | precision | recall | directions within 1 m of the labelled | directions claimed where none is |")
+    print("|---|---|---|---|---|---|")
     for sequence in SEQUENCES:
-        kept = right = there = 0
-        files = sorted((data / sequence / "velodyne").glob("*.bin"))
-        for file in files:
-            points = np.fromfile(file, np.float32).reshape(-1, 4)[:, :3]
-            label = np.fromfile(data / sequence / "labels" / f"{file.stem}.label", np.uint32) & 0xFFFF
-            cloud = Cloud(0.0, np.ascontiguousarray(points))
-            mask = building_mask(cloud, cloud_config, tile.range_m)
-            distance = np.hypot(points[:, 0], points[:, 1])
-            building = (label == 50) & (distance < tile.range_m) & (distance > cloud_config.minimum_range_m)
-            kept, right, there = kept + int(mask.sum()), right + int((mask & building).sum()), there + int(building.sum())
-            for _ in range(REPEATS):
-                begin = time.perf_counter()
-                mask = building_mask(cloud, cloud_config, tile.range_m)
-                middle = time.perf_counter()
-                along_rays(cloud.points, np.where(mask, np.uint8(BUILDING), np.uint8(OTHER)), tile, cloud_config.minimum_range_m)
-                times["extraction"].append((middle - begin) * 1e3)
-                times["nearest along rays"].append((time.perf_counter() - middle) * 1e3)
-        shares = (f"{right / kept:.3f}" if kept else "–", f"{right / there:.3f}" if there else "–")
-        print(f"| {sequence} | {len(files)} | {kept} | {shares[0]} | {shares[1]} |")
-    for stage, values in times.items():
-        numbers = percentiles(values)
-        print(f"{stage}: mean {numbers['mean']:.2f}, median {numbers['p50']:.2f}, 95 % {numbers['p95']:.2f} ms")
+        for name, changed in CHANGES.items():
+            counts, road, agree, claimed = np.zeros(3, dtype=int), np.zeros(3, dtype=int), [], []
+            for _, scan in kitti_scans(data / sequence):
+                cloud = changed(scan)
+                found = point_kinds(cloud, config, range_m, road=True)
+                distance = np.hypot(cloud.points[:, 0], cloud.points[:, 1])
+                there = (cloud.label == BUILDING) & (distance > config.minimum_range_m) & (distance < range_m)
+                building = found == kinds.BUILDING
+                counts += (building & there).sum(), building.sum(), there.sum()
+                near, known = distance < ROAD_M, np.isin(cloud.label, ROADS) & (distance > config.minimum_range_m)
+                surface = (found == kinds.ROAD) & near
+                road += (surface & known).sum(), surface.sum(), (known & near).sum()
+                ranges, truth = (nearest_by_degree(cloud.points, m, config.minimum_range_m, range_m) for m in (building, there))
+                some = np.isfinite(truth)
+                claimed.append((np.isfinite(ranges) & ~some).mean())
+                if some.any():
+                    agree.append((np.abs(ranges[some] - truth[some]) < 1.0).mean())
+            shares = (*_shares(counts), f"{100 * np.mean(agree):.1f} %" if agree else "–", f"{100 * np.mean(claimed):.1f} %")
+            print(f"| {sequence} | {name} | {' | '.join(shares)} |")
+            roads.append(f"| {sequence} | {name} | {' | '.join(_shares(road))} |")
+    print(f"\n| sequence | came in | road within {ROAD_M:g} m: precision | recall |\n|---|---|---|---|")
+    print("\n".join(roads))
+
+
+def _shares(counts: np.ndarray) -> tuple[str, str]:
+    """Precision and recall of (right, found, there)."""
+    right, found, there = counts
+    return f"{right / found:.3f}" if found else "–", f"{right / there:.3f}" if there else "–"
 
 
 if __name__ == "__main__":
