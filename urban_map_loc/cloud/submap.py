@@ -1,4 +1,4 @@
-"""Submap: the walls of the last metres, carried by odometry, so that a tile shows more street than one scan does.
+"""Submap: the walls of the last metres, carried by odometry, which show more street than one scan does.
 
 Squares of the odometry frame's plane vote: a scan that hits a square votes for it, a scan that looks through the very spot votes
 against it. What stood in few scans, or has gone since, is therefore forgotten, as is what was last seen too many metres ago.
@@ -14,10 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from urban_map_loc.cloud.cloud import BUILDING
-from urban_map_loc.cloud.rays import along_rays
 from urban_map_loc.cloud.scan import BuildingScan
-from urban_map_loc.config import SubmapConfig, TileConfig
+from urban_map_loc.config import SubmapConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 
 # A ray that passes this near to where a wall was hit has looked through it: range noise, and odometry's drift over a few scans.
@@ -26,7 +24,6 @@ THROUGH_M = 0.2
 BEFORE_HIT_M = 1.0
 # Votes are held at this many scans, so that what stood at a junction for long is forgotten as fast as anything else.
 MOST_VOTES = 10
-VIEW_RAYS = 360
 NO_CELL = np.iinfo(np.int64).min
 
 
@@ -97,18 +94,6 @@ class Submap:
             return scan
         self.add(scan.stamp_s, scan.points, T_odom_base)
         return replace(scan, points=np.concatenate([scan.points, self.points(T_odom_base)]))
-
-    def in_view(self, points: FloatArray) -> FloatArray:
-        """Of `points (N, 2)` [m, base frame] the nearest in each of `VIEW_RAYS` directions, for a tile; all where `window_m` is 0.
-
-        What vehicles hide from one scan, others have seen; what walls hide stays hidden but for a few rays between the points, as in
-        tiles from the map. Finer directions would look through more often.
-        """
-        if not self.config.window_m:
-            return points
-        spatial = np.column_stack([points, np.zeros(len(points))]).astype(np.float32)
-        rays = TileConfig(sectors=VIEW_RAYS, range_m=self.range_m)
-        return along_rays(spatial, np.full(len(points), BUILDING, np.uint8), rays, 0.0).hits
 
 
 @njit(cache=True)

@@ -9,11 +9,11 @@ from urban_map_loc.settings import Section, setting
 
 @dataclass(frozen=True)
 class SubmapConfig(Section):
-    """What is remembered of earlier scans to fill the tile that MapNet sees."""
+    """What is remembered of earlier scans when the network's guesses are verified, and drawn into the tile of models trained on submaps."""
 
     window_m: float = setting(
         0.0,
-        "walls seen on the last metres driven are drawn into the tile as well; 0: the tile shows one scan",
+        "a guess is verified with the walls seen on the last metres driven; 0: with one scan",
         unit="m",
         low=0.0,
         high=500.0,

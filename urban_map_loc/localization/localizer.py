@@ -146,9 +146,9 @@ class Localizer:
         T_odom_base = self.odometry.at(scan.stamp_s)
         if isinstance(T_odom_base, str):
             return self.skip(scan.stamp_s, T_odom_base)
-        # 3. MapNet's guesses at this tile, checked against the map.
+        # 3. MapNet's guesses at this tile, checked against the map with what the last metres showed besides.
         shown = self.submap.extended(scan, T_odom_base)
-        tile = self.renderer.tile(self.submap.in_view(shown.points), shown.seen_m, shown.road)
+        tile = self._tile(shown if self.model.config.effects.submaps else scan)
         if answers := self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else []:
             self.finder.propose(answers, T_odom_base)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
@@ -205,10 +205,13 @@ class Localizer:
         self._searched_s = scan.stamp_s
         return self.search.answers(scan, tile.image, timer, self.aids.priors.regions(T_odom_base, self.drive.travelled_m))
 
+    def _tile(self, scan: BuildingScan) -> BuildingTile:
+        return self.renderer.tile(scan.points, scan.seen_m, scan.road)
+
     def _alone(self, scan: BuildingScan, shown: BuildingScan, answers: list[PoseEstimate], timer: StageTimer) -> PoseEstimate | None:
         """The best answer to one scan, without the submap and without guesses."""
         if shown is not scan or self.aids.priors.any:
-            answers = self.search.answers(scan, self.renderer.tile(scan.points, scan.seen_m, scan.road).image, timer)
+            answers = self.search.answers(scan, self._tile(scan).image, timer)
         return answers[0] if answers else None
 
     def _judge(self, T_odom_base: Pose2) -> None:

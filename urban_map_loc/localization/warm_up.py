@@ -30,7 +30,7 @@ def warm_up(localizer: Localizer) -> None:
         with suppress(CloudError):  # what these points are taken for does not matter
             scan_of_cloud(deskewed(cloud, _Standing()), replace(config.cloud, kind=kind), localizer.tile_config)
     points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
-    localizer.submap.in_view(localizer.submap.extended(BuildingScan(cloud.stamp_s, points), Pose2.identity()).points)
+    localizer.submap.extended(BuildingScan(cloud.stamp_s, points), Pose2.identity())
     localizer.submap.clear()
     hypotheses = localizer.search.network.hypotheses(localizer.renderer.tile(points).image, config.verification.cells)
     finder, drive = Finder(localizer.verifier, config.fusion), RecentDrive(config.fusion)
