@@ -1,4 +1,4 @@
-"""Compiled loops that find the ground: a plane under the car, then cell by cell outwards.
+"""The ground: a plane under the car, then cell by cell outwards.
 
 Heights are counted from the plane `z = plane[0] + plane[1] x + plane[2] y`, so that a car that stands askew on its springs or its
 slope, or a sensor whose tilt nobody told us, costs nothing. Cells are squares of the base frame's plane: cell (a, b) spans x from
@@ -61,44 +61,29 @@ def _second_lowest(points: Floats, plane: Plane, range_m: float, minimum_range_m
     return second
 
 
-@njit(cache=True)
 def level_plane(points: Floats, range_m: float, minimum_range_m: float) -> Plane:
     """The plane `(3,)` of the ground about the car, of points `(N, 3)` in the base frame; zeros where there is none.
 
     Iteratively reweighted least squares with Geman-McClure's weights, whose scale shrinks: first everything counts, in the end
     only what lies on the plane.
     """
-    stride = max(1, points.shape[0] // LEVEL_POINTS) | 1  # odd: an even one would meet the same beams again and again
+    stride = max(1, len(points) // LEVEL_POINTS) | 1  # odd: an even one would meet the same beams again and again
     second = _second_lowest(points, np.zeros(3), range_m, minimum_range_m, stride)
-    n = second.shape[0]
-    cells = np.empty((n * n, 3))
-    count = 0
-    for reach in (LEVEL_REACH_M, 1e9):
-        count = 0
-        for a in range(n):
-            for b in range(n):
-                x, y = (a + 0.5) * GROUND_CELL_M - range_m, (b + 0.5) * GROUND_CELL_M - range_m
-                if second[a, b] < NOTHING and x * x + y * y < reach * reach:
-                    cells[count, 0], cells[count, 1], cells[count, 2] = x, y, second[a, b]
-                    count += 1
-        if count >= LEVEL_CELLS:
-            break
-    plane = np.zeros(3)
-    if count == 0:
-        return plane
-    plane[0] = np.median(cells[:count, 2])
+    middles = (np.arange(len(second)) + 0.5) * GROUND_CELL_M - range_m
+    x, y = np.meshgrid(middles, middles, indexing="ij")
+    there = second < NOTHING
+    near = there & (x * x + y * y < LEVEL_REACH_M**2)
+    if near.sum() >= LEVEL_CELLS:
+        there = near
+    if not there.any():
+        return np.zeros(3)
+    rows, heights = np.column_stack([np.ones(there.sum()), x[there], y[there]]), second[there].astype(np.float64)
+    plane = np.array([np.median(heights), 0.0, 0.0])
+    belief = np.diag([1e-6, LEVEL_BELIEF, LEVEL_BELIEF])
     for sigma in LEVEL_SIGMAS_M:
-        matrix, right = np.diag(np.array([1e-6, LEVEL_BELIEF, LEVEL_BELIEF])), np.zeros(3)
-        for i in range(count):
-            row = (1.0, cells[i, 0], cells[i, 1])
-            error = cells[i, 2] - plane[0] - plane[1] * row[1] - plane[2] * row[2]
-            ratio = error / (sigma if error > 0.0 else 2.0 * sigma)
-            weight = 1.0 / (1.0 + ratio * ratio) ** 2
-            for p in range(3):
-                right[p] += weight * row[p] * cells[i, 2]
-                for q in range(3):
-                    matrix[p, q] += weight * row[p] * row[q]
-        plane[:] = np.linalg.solve(matrix, right)
+        error = heights - rows @ plane
+        weight = 1.0 / (1.0 + (error / np.where(error > 0.0, sigma, 2.0 * sigma)) ** 2) ** 2
+        plane = np.linalg.solve(belief + rows.T @ (weight[:, None] * rows), rows.T @ (weight * heights))
     return plane
 
 
@@ -136,14 +121,10 @@ def follow_ground(points: Floats, plane: Plane, range_m: float, minimum_range_m:
     return ground
 
 
-@njit(cache=True)
 def ground_heights(points: Floats, range_m: float, minimum_range_m: float) -> Floats:
-    """Z of the ground `(G, G)` at the middle of every ground cell."""
+    """Height of the ground `(G, G)` in the base frame, at the middle of every ground cell."""
     plane = level_plane(points, range_m, minimum_range_m)
-    ground = follow_ground(points, plane, range_m, minimum_range_m)
-    n = ground.shape[0]
-    for a in range(n):
-        for b in range(n):
-            x, y = (a + 0.5) * GROUND_CELL_M - range_m, (b + 0.5) * GROUND_CELL_M - range_m
-            ground[a, b] += np.float32(plane[0] + plane[1] * x + plane[2] * y)
+    ground: Floats = follow_ground(points, plane, range_m, minimum_range_m)
+    middles = (np.arange(len(ground)) + 0.5) * GROUND_CELL_M - range_m
+    ground += (plane[0] + plane[1] * middles[:, None] + plane[2] * middles).astype(np.float32)
     return ground
