@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drives import BUILDING, T_ODOM_MAP, straight, untrained
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from towns import crossing
 
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.deskew import deskewed
-from urban_map_loc.config import FusionConfig
+from urban_map_loc.config import FusionConfig, LocalizerConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.odometry import OdometryBuffer
 
 STAMP_S = 100.0
@@ -109,3 +113,29 @@ def test_poses_of_odometry_between_and_beyond() -> None:
     np.testing.assert_allclose(found[:, 2], np.pi - 0.05 + 0.1 * np.array([-0.05, 0.0, 0.25, 1.0, 1.15]))
     assert buffer.poses(np.array([0.5, 1.6])) is None
     assert buffer.poses(np.array([-0.6, 0.5])) is None
+
+
+def test_a_localizer_sees_the_street_as_if_it_stood() -> None:
+    """A drive at 15 m/s among houses, each sweep lasting 0.1 s from its stamp on, against the same moments frozen."""
+    area = crossing()
+    moving, frozen = (Localizer(area, untrained(area), LocalizerConfig()) for _ in range(2))
+    moments = list(straight(area, Pose2(-70.0, -1.0, 0.0), 30.0, speed=15.0, rate_hz=10.0))
+    for moment in moments:
+        for localizer in (moving, frozen):
+            localizer.add_odometry(moment.stamp_s, moment.T_odom_base)
+        points = moment.cloud.points.copy()
+        offset_s = (np.arctan2(points[:, 1], points[:, 0]) / (2.0 * np.pi) + 0.5) * 0.1
+        points[:, 0] -= 15.0 * offset_s  # straight ahead: what is measured later is nearer
+        swept = replace(moment.cloud, points=points, offset_s=offset_s.astype(np.float32))
+        seen, true = moving.add_cloud(swept), frozen.add_cloud(moment.cloud)
+        raw = frozen.renderer.tile(swept.points[swept.label == BUILDING, :2]).hits
+    assert seen.tile is not None
+    assert true.tile is not None
+
+    def unlike(hits: NDArray[np.uint8]) -> int:
+        return int((hits != true.tile.hits).sum())
+
+    assert unlike(raw) > 40
+    assert unlike(seen.tile.hits) < 10
+    assert moving.T_map_odom is not None
+    assert moving.T_map_odom.distance_to(T_ODOM_MAP.inverse()) < 0.5
