@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +16,18 @@ from urban_map_loc.localization.verification import Verifier
 
 # What has been refined to poses nearer than this is one hypothesis.
 SAME_M, SAME_RAD = 1.5, 0.1
+# A scan votes for a hypothesis that would have been this near to its answer; odometry has drifted since.
+VOTE_M, VOTE_RAD = 4.0, 0.2
+DOUBTERS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Vote:
+    """The best answer to a scan alone, a pose `(3,)`, and where odometry was."""
+
+    T_odom_base: Pose2
+    pose: FloatArray
+    travelled_m: float
 
 
 class Finder:
@@ -35,13 +49,17 @@ class Finder:
     def clear(self) -> None:
         """Forget all hypotheses."""
         self._T_map_odom = np.zeros((0, 3))
+        self._votes: deque[_Vote] = deque()
         self.poses, self.scores, self.merits = np.zeros((0, 3)), np.zeros(0), np.zeros(0)
 
-    def propose(self, answers: list[PoseEstimate], T_odom_base: Pose2) -> None:
-        """Add what a single scan answered when odometry was at `T_odom_base`."""
-        T_base_odom = T_odom_base.inverse()
-        new = [(answer.T_map_base @ T_base_odom).as_array() for answer in answers]
-        self._T_map_odom = np.concatenate([self._T_map_odom, np.array(new).reshape(-1, 3)])
+    def propose(self, answers: list[PoseEstimate], T_odom_base: Pose2, travelled_m: float) -> None:
+        """Add what a single scan answered when odometry was at `T_odom_base` and the car had driven so far; the best is its vote."""
+        new = np.array([answer.T_map_base.as_array() for answer in answers]).reshape(-1, 3)
+        self._T_map_odom = np.concatenate([self._T_map_odom, _after(new, T_odom_base.inverse())])
+        if len(new) and (not self._votes or travelled_m - self._votes[-1].travelled_m >= self.config.vote_m):
+            self._votes.append(_Vote(T_odom_base, new[0], travelled_m))
+        while self._votes and travelled_m - self._votes[0].travelled_m > self.config.window_m:
+            self._votes.popleft()
 
     def judge(
         self, T_odom_base: Pose2, points: FloatArray, origins: FloatArray, advantage: Callable[[FloatArray], FloatArray] | None = None
@@ -67,13 +85,31 @@ class Finder:
         self.poses, self.scores, self.merits = poses[kept], scores[kept], merits[kept]
         self._T_map_odom = _after(self.poses, T_odom_base.inverse())
 
-    def best_other_place(self, pose: FloatArray) -> float:
-        """Merit of the best hypothesis at another place, or heading elsewhere, than `pose (3,)`; -1 where there is none."""
+    def support(self, pose: FloatArray, T_odom_base: Pose2) -> float:
+        """Share of the recent scans whose best answer, each on its own, was that the car is on its way to `pose (3,)`.
+
+        As if two more scans had said otherwise: three of three are less than nine of nine.
+        """
+        if not self._votes:
+            return 0.0
+        T_map_odom = Pose2.from_array(pose) @ T_odom_base.inverse()
+        expected = np.array([(T_map_odom @ vote.T_odom_base).as_array() for vote in self._votes])
+        offset = np.array([vote.pose for vote in self._votes]) - expected
+        same = (np.hypot(offset[:, 0], offset[:, 1]) < VOTE_M) & (np.abs(wrap_angle(offset[:, 2])) < VOTE_RAD)
+        return float(same.sum()) / (len(same) + DOUBTERS)
+
+    def other_place(self, pose: FloatArray) -> int | None:
+        """Index of the best hypothesis at another place, or heading elsewhere, than `pose (3,)`; None where there is none."""
         offset = self.poses - pose
         elsewhere = (np.hypot(offset[:, 0], offset[:, 1]) > self.config.rival_distance_m) | (
             np.abs(wrap_angle(offset[:, 2])) > self.config.rival_heading_rad
         )
-        return float(self.merits[elsewhere].max()) if elsewhere.any() else -1.0
+        return int(np.argmax(elsewhere)) if elsewhere.any() else None  # they are sorted
+
+    def best_other_place(self, pose: FloatArray) -> float:
+        """Merit of that hypothesis; -1 where there is none."""
+        index = self.other_place(pose)
+        return -1.0 if index is None else float(self.merits[index])
 
 
 def _after(poses: FloatArray, T: Pose2) -> FloatArray:

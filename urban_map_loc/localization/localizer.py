@@ -146,13 +146,13 @@ class Localizer:
         T_odom_base = self.odometry.at(scan.stamp_s)
         if isinstance(T_odom_base, str):
             return self.skip(scan.stamp_s, T_odom_base)
+        self.drive.move(T_odom_base)
         # 3. MapNet's guesses at this tile, checked against the map with what the last metres showed besides.
         shown = self.submap.extended(scan, T_odom_base)
         tile = self._tile(shown if self.model.config.effects.submaps else scan)
         if answers := self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else []:
-            self.finder.propose(answers, T_odom_base)
+            self.finder.propose(answers, T_odom_base, self.drive.travelled_m)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
-        self.drive.move(T_odom_base)
         keyframe = self.drive.add(scan.stamp_s, T_odom_base, scan.points)
         judged = bool(answers) or (keyframe is not None and not self.tracker)
         if judged:
@@ -245,7 +245,7 @@ class Localizer:
             if reason:
                 self._lose(reason)
             return
-        verdict = self.rules.judge(self.finder, self.drive)
+        verdict = self.rules.judge(self.finder, self.drive, T_odom_base)
         self._reason = verdict.reason
         if verdict.believed:
             self._lock(Pose2.from_array(self.finder.poses[0]) @ T_odom_base.inverse(), T_odom_base)
@@ -253,7 +253,7 @@ class Localizer:
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
         points, origins = self.drive.points(T_odom_base)
         own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
-        return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
+        return self.rules.overruled(own, pose.as_array(), self.finder, self.drive, T_odom_base)
 
     def _outside(self, pose: Pose2) -> str:
         west, south, east, north = self.area.bounds

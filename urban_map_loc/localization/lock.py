@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from urban_map_loc.config import FusionConfig
-from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.recent_drive import RecentDrive
 
@@ -24,7 +24,7 @@ class LockRules:
     def __init__(self, config: FusionConfig) -> None:
         self.config = config
 
-    def judge(self, finder: Finder, drive: RecentDrive) -> Verdict:
+    def judge(self, finder: Finder, drive: RecentDrive, T_odom_base: Pose2) -> Verdict:
         """Is the best hypothesis the place?"""
         cfg = self.config
         if len(finder.scores) == 0:
@@ -36,24 +36,26 @@ class LockRules:
         best, lead = float(finder.scores[0]), float(finder.merits[0]) - finder.best_other_place(finder.poses[0])
         if best < cfg.lock_score:
             return Verdict(False, f"the best place explains the drive by {best:.2f}, {cfg.lock_score:g} needed")
-        if lead < (needed := self.lead_needed(best, drive)):
+        support = finder.support(finder.poses[0], T_odom_base)
+        if lead < (needed := self.lead_needed(best, support, drive)):
             return Verdict(False, f"two places explain the drive alike (lead {lead:.3f}, {needed:.3f} needed)")
-        return Verdict(True, f"locked after {drive.length_m:.0f} m (agreement {best:.2f}, lead {lead:.2f})")
+        return Verdict(True, f"locked after {drive.length_m:.0f} m (agreement {best:.2f}, lead {lead:.2f}, support {support:.2f})")
 
-    def overruled(self, own: float, pose: FloatArray, finder: Finder, drive: RecentDrive) -> str:
+    def overruled(self, own: float, pose: FloatArray, finder: Finder, drive: RecentDrive, T_odom_base: Pose2) -> str:
         """Why another place explains the recent drive clearly better than `pose (3,)`, which explains `own` of it; empty if none does."""
-        if len(finder.scores) == 0 or drive.length_m < self.config.lock_distance_m:
+        if drive.length_m < self.config.lock_distance_m or (index := finder.other_place(pose)) is None:
             return ""
-        rival = finder.best_other_place(pose)
-        if rival - own > self.lead_needed(rival, drive):
+        rival = float(finder.scores[index])
+        if rival - own > self.lead_needed(rival, finder.support(finder.poses[index], T_odom_base), drive):
             return f"another place explains the recent drive better ({rival:.2f} against {own:.2f})"
         return ""
 
-    def lead_needed(self, best: float, drive: RecentDrive) -> float:
+    def lead_needed(self, best: float, support: float, drive: RecentDrive) -> float:
         """The lead over all other places with which an agreement of `best` is believed.
 
         Less after a longer drive, which chance explains less easily; more where the best place itself leaves much unexplained, as
-        outside the map, where one wrong place is always the best.
+        outside the map, where one wrong place is always the best; and less where the single scans speak for it.
         """
-        by_length = self.config.lock_margin + self.config.lock_margin_metre / max(drive.length_m, 1.0)
-        return max(by_length, (self.config.lock_misfit_ratio - 1.0) * (1.0 - best))
+        cfg = self.config
+        by_length = cfg.lock_margin + cfg.lock_margin_metre / max(drive.length_m, 1.0)
+        return max(by_length, (cfg.lock_misfit_ratio - cfg.lock_support * support - 1.0) * (1.0 - best))

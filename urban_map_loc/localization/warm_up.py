@@ -37,7 +37,7 @@ def warm_up(localizer: Localizer) -> None:
     for metre in range(METRES):
         drive.move(Pose2(metre, 0.0, 0.0))
         drive.add(float(metre), Pose2(metre, 0.0, 0.0), points)
-    finder.propose(localizer.verifier.answers(points, hypotheses), Pose2.identity())
+    finder.propose(localizer.verifier.answers(points, hypotheses), Pose2.identity(), 0.0)
     finder.judge(Pose2.identity(), points, np.zeros_like(points))
     Tracker(localizer.verifier, config, drive, Pose2.identity()).add(drive.keyframes[-1])
 
