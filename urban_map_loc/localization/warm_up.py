@@ -39,6 +39,7 @@ def warm_up(localizer: Localizer) -> None:
         drive.add(float(metre), Pose2(metre, 0.0, 0.0), points)
     finder.propose(localizer.verifier.answers(points, hypotheses), Pose2.identity(), 0.0)
     finder.judge(Pose2.identity(), points, np.zeros_like(points))
+    localizer.verifier.score(points, np.zeros_like(points), np.zeros((1, 3)))
     Tracker(localizer.verifier, config, drive, Pose2.identity()).add(drive.keyframes[-1])
 
 
