@@ -19,6 +19,13 @@ class SimulationConfig(Section):
     building_shift_m: float = setting(
         0.3, "standard deviation of each building's true position about the map's, each axis", unit="m", low=0.0, high=5.0
     )
+    map_shift_m: float = setting(
+        0.25,
+        "the same of all buildings together: the imagery that maps are drawn from lies askew; KITTI 07's map is 0.24 m off",
+        unit="m",
+        low=0.0,
+        high=5.0,
+    )
     parked_cars: float = setting(0.35, "share of kerb places with a parked car", low=0.0, high=1.0)
     trees: float = setting(0.12, "share of kerb places with a tree", low=0.0, high=1.0)
     hedges: float = setting(0.2, "share of kerb places with a hedge or fence behind them", low=0.0, high=1.0)

@@ -253,7 +253,7 @@ class Localizer:
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
         points, origins = self.drive.points(T_odom_base)
         own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
-        return self.rules.overruled(own, pose.as_array(), self.finder, self.drive, T_odom_base)
+        return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
 
     def _outside(self, pose: Pose2) -> str:
         west, south, east, north = self.area.bounds

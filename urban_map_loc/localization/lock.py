@@ -41,12 +41,15 @@ class LockRules:
             return Verdict(False, f"two places explain the drive alike (lead {lead:.3f}, {needed:.3f} needed)")
         return Verdict(True, f"locked after {drive.length_m:.0f} m (agreement {best:.2f}, lead {lead:.2f}, support {support:.2f})")
 
-    def overruled(self, own: float, pose: FloatArray, finder: Finder, drive: RecentDrive, T_odom_base: Pose2) -> str:
-        """Why another place explains the recent drive clearly better than `pose (3,)`, which explains `own` of it; empty if none does."""
-        if drive.length_m < self.config.lock_distance_m or (index := finder.other_place(pose)) is None:
+    def overruled(self, own: float, pose: FloatArray, finder: Finder, drive: RecentDrive) -> str:
+        """Why another place explains the recent drive clearly better than `pose (3,)`, which explains `own` of it; empty if none does.
+
+        A lock has been checked for longer than the recent drive shows: overruling it takes more than locking anew.
+        """
+        if drive.length_m < self.config.lock_distance_m:
             return ""
-        rival = float(finder.scores[index])
-        if rival - own > self.lead_needed(rival, finder.support(finder.poses[index], T_odom_base), drive):
+        rival = finder.best_other_place(pose)
+        if rival - own > max(self.config.lock_margin, (self.config.overrule_misfit_ratio - 1.0) * (1.0 - rival)):
             return f"another place explains the recent drive better ({rival:.2f} against {own:.2f})"
         return ""
 

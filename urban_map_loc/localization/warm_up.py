@@ -26,7 +26,7 @@ METRES = 4  # of a made-up drive: more keyframes than the last test of the loop 
 def warm_up(localizer: Localizer) -> None:
     """Put a made-up street through every stage; the localizer knows nothing of it afterwards."""
     config, cloud = localizer.config, _street()
-    for kind in ("geometric", "labels"):
+    for kind in dict.fromkeys(("geometric", "labels", config.cloud.kind)):  # fcn reads its file here
         with suppress(CloudError):  # what these points are taken for does not matter
             scan_of_cloud(deskewed(cloud, _Standing()), replace(config.cloud, kind=kind), localizer.tile_config)
     points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)

@@ -32,7 +32,7 @@ class World:
 def build_world(area: AreaMap, route: LineString, config: SimulationConfig, rng: np.random.Generator) -> World:
     """The world within sight of a route (`map` frame)."""
     corridor = route.buffer(CORRIDOR_M)
-    shifts = rng.normal(0.0, config.building_shift_m, (len(area.buildings), 2))
+    shifts = rng.normal(0.0, config.building_shift_m, (len(area.buildings), 2)) + rng.normal(0.0, config.map_shift_m, 2)
     heights = _heights(area, rng)
     near = shapely.dwithin(area.buildings, route, REACH_M)
     overgrown = near & (rng.random(len(near)) < config.overgrown) if config.overgrown > 0.0 else np.zeros(len(near), dtype=bool)
