@@ -51,9 +51,7 @@ def main() -> None:
             f"| {sequence} | {len(f.points)} | {np.mean(f.points):.0f} | {100 * error:.1f} % | {100 * np.mean(f.seen):.0f} % "
             f"| {np.median(f.seconds):.2f} |"
         )
-    print(
-        "\n| sequence | stereo points on buildings by | tile pixels | of them on the lidar's | of the lidar's found |\n|---|---|---|---|---|"
-    )
+    print("\n| sequence | stereo points on buildings by | tile pixels | of them on the lidar's | of lidar's found |\n|---|---|---|---|---|")
     for sequence, f in figures.items():
         for way, counts in f.overlap.items():
             found, right, there, covered = np.sum(counts, axis=0)
