@@ -97,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     parser.add_argument("--minutes", type=float, default=5.0, help="training budget of each size (default: %(default)s)")
+    parser.add_argument("--start", type=Path, help="train nothing: the weights of this model are shown every map")
     parser.add_argument("--towns", type=int, nargs="+", default=[0, 5, 31], help="generated towns beside the real maps (default: 0 5 31)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "growth", help="default: %(default)s")
     parser.add_argument("--reuse", action="store_true", help="keep models that are there already")
@@ -122,7 +123,8 @@ def main() -> None:
         model = path.with_suffix(".safetensors")
         if not (options.reuse and model.is_file()):
             write_area(area, path)
-            step("train", path, "--out", model, "--minutes", str(options.minutes))
+            budget = ["--steps", "0", "--start", options.start] if options.start else ["--minutes", str(options.minutes)]
+            step("train", path, "--out", model, *budget)
         summary = load_checkpoint(model).summary
         found = network_alone(model, path, bag) if real else {}
         results[name] = {
