@@ -107,7 +107,8 @@ class FusionConfig(Section):
     map_sigma_rad: float = setting(0.002, "the same for the heading: walls are drawn askew by about as much", unit="rad", low=0.0001)
     odometry_timeout_s: float = setting(0.5, "odometry older than this at a cloud's stamp means the scan is skipped", unit="s", low=0.01)
     odometry_buffer_s: float = setting(30.0, "odometry kept for late clouds", unit="s", low=0.5)
-    teleport_m: float = setting(10.0, "a jump of odometry this large between two messages resets the drive", unit="m", low=0.5)
+    fastest_m_s: float = setting(70.0, "odometry that is faster has jumped: the recent drive no longer hangs together", unit="m/s", low=1.0)
+    fastest_turn_rad_s: float = setting(3.0, "so has odometry that turns faster", unit="rad/s", low=0.1)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from urban_map_loc.geometry.pose2 import FloatArray, Pose2, interpolate
 
 # Beyond the newest pose the car is taken to go on as over this time before: shorter ones carry odometry's noise too far.
 VELOCITY_OVER_S = 0.1
+STAMP_JITTER_S = 0.05
 
 
 class OdometryBuffer:
@@ -24,13 +25,13 @@ class OdometryBuffer:
         self._poses: deque[Pose2] = deque()
 
     def add(self, stamp_s: float, T_odom_base: Pose2) -> bool:
-        """Keep a pose; False where it jumped further than a car can drive since the last one (odometry was reset).
+        """Keep a pose; False where it jumped further or turned more than a car can since the last one: odometry was reset or failed.
 
         A message that is not newer than the last is left out: it can only be a repetition or out of order.
         """
         if self._stamps and stamp_s <= self._stamps[-1]:
             return True
-        steady = not self._poses or self._poses[-1].distance_to(T_odom_base) <= self.config.teleport_m
+        steady = not self._stamps or self._possible(stamp_s - self._stamps[-1], self._poses[-1], T_odom_base)
         if not steady:
             self.clear()
         self._stamps.append(stamp_s)
@@ -39,6 +40,12 @@ class OdometryBuffer:
             self._stamps.popleft()
             self._poses.popleft()
         return steady
+
+    def _possible(self, elapsed_s: float, before: Pose2, after: Pose2) -> bool:
+        """Whether a car can have gone from one pose to another in that time; stamps may be off by a moment."""
+        elapsed_s += STAMP_JITTER_S
+        drove = before.distance_to(after) <= self.config.fastest_m_s * elapsed_s
+        return drove and before.heading_difference(after) <= self.config.fastest_turn_rad_s * elapsed_s
 
     def clear(self) -> None:
         """Forget everything."""

@@ -1,0 +1,62 @@
+"""OdometryBuffer: jumps that no car makes are told from fast driving and from gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from urban_map_loc.config import FusionConfig
+from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.odometry import OdometryBuffer
+
+CONFIG = FusionConfig()
+
+
+def buffer(*moves: tuple[float, Pose2]) -> tuple[OdometryBuffer, list[bool]]:
+    out = OdometryBuffer(CONFIG)
+    return out, [out.add(stamp_s, pose) for stamp_s, pose in moves]
+
+
+@pytest.mark.parametrize(
+    ("after_s", "pose", "steady"),
+    [
+        (0.02, Pose2(1.0, 0.0, 0.0), True),
+        (0.02, Pose2(8.0, 0.0, 0.0), False),  # 400 m/s
+        (0.1, Pose2(4.0, 0.0, 0.0), True),
+        (0.1, Pose2(30.0, 0.0, 0.0), False),
+        (0.02, Pose2(0.0, 0.0, 1.5), False),  # a quarter turn between two messages
+        (0.1, Pose2(0.5, 0.0, 0.15), True),
+        (2.0, Pose2(60.0, 0.0, 1.0), True),  # messages were lost; odometry was not
+    ],
+)
+def test_what_a_car_can_do_is_steady(after_s: float, pose: Pose2, steady: bool) -> None:
+    held, answers = buffer((10.0, Pose2.identity()), (10.0 + after_s, pose))
+    assert answers == [True, steady]
+    assert held.at(10.0 + after_s) == pose
+
+
+@given(st.floats(0.0, 45.0), st.floats(-0.6, 0.6), st.floats(0.01, 0.2))
+def test_driving_is_never_taken_for_a_jump(speed: float, turn_rate: float, period_s: float) -> None:
+    pose, moves = Pose2(5.0, 5.0, 3.0), []
+    for k in range(30):
+        moves.append((k * period_s, pose))
+        pose = pose @ Pose2(speed * period_s, 0.0, turn_rate * period_s)
+    assert all(buffer(*moves)[1])
+
+
+def test_after_a_jump_what_was_before_is_forgotten() -> None:
+    held, _ = buffer((1.0, Pose2.identity()), (1.1, Pose2(500.0, 0.0, 0.0)))
+    assert held.at(1.1) == Pose2(500.0, 0.0, 0.0)
+    earlier = held.at(1.05)
+    assert not isinstance(earlier, str)
+    assert earlier.x == pytest.approx(500.0)
+    assert np.isfinite(earlier.yaw)
+
+
+def test_the_newest_pose_is_known_or_the_reason_why_not() -> None:
+    held, _ = buffer()
+    assert "no odometry yet" in str(held.newest)
+    held.add(1.0, Pose2(1.0, 2.0, 3.0))
+    assert held.newest == Pose2(1.0, 2.0, 3.0)
