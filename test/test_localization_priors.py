@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from drives import T_ODOM_MAP, Moment, straight, untrained
@@ -10,9 +12,10 @@ from towns import crossing
 from urban_map_loc.config import LocalizerConfig, PriorConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.gnss_monitor import GnssFix, GnssState
+from urban_map_loc.localization.last_pose import load_last_pose, save_last_pose
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.priors import Prior, Priors
-from urban_map_loc.localization.result import LocalizationResult, State
+from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 
 CONFIG = PriorConfig()
 AREA = crossing()
@@ -68,6 +71,24 @@ def test_guesses_are_bounded_renewed_and_forgotten() -> None:
     assert priors.any
     priors.clear()
     assert not priors.any
+
+
+def test_the_last_pose_is_kept_over_a_restart(tmp_path: Path) -> None:
+    file = tmp_path / "last_pose.json"
+    estimate = PoseEstimate(Pose2(12.0, -7.0, 1.2), np.diag([0.1, 0.2, 0.001]), 0.9)
+    save_last_pose(file, 5.0, estimate, AREA.plane)
+    prior = load_last_pose(file, AREA.plane, CONFIG)
+    assert prior is not None
+    assert prior.T_map_base.as_array() == pytest.approx([12.0, -7.0, 1.2], abs=0.001)
+    assert np.diag(prior.covariance) == pytest.approx([0.1 + CONFIG.moved_m**2, 0.2 + CONFIG.moved_m**2, 0.001 + CONFIG.moved_rad**2])
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"lat_deg": 1.0}', '{"lat_deg": NaN, "lon_deg": 1, "yaw_enu_rad": 0, "covariance": [[1]]}'])
+def test_a_damaged_last_pose_is_none(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "last_pose.json"
+    assert load_last_pose(file, AREA.plane, CONFIG) is None
+    file.write_text(text)
+    assert load_last_pose(file, AREA.plane, CONFIG) is None
 
 
 def localizer() -> Localizer:

@@ -162,6 +162,8 @@ class PriorConfig(Section):
     advantage: float = setting(
         0.04, "agreement that a place inside a guess has ahead of others, a little less than `lock_margin`", low=0.0, high=1.0
     )
+    moved_m: float = setting(5.0, "how far a car may have been moved since its last pose was kept, 1 sigma", unit="m", low=0.0)
+    moved_rad: float = setting(0.3, "the same for its heading", unit="rad", low=0.0)
     lifetime_m: float = setting(100.0, "a guess is forgotten after this much driving", unit="m", low=1.0)
 
 
