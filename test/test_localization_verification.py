@@ -45,6 +45,14 @@ def test_hits_on_the_wall_score_one_and_rays_through_it_cost() -> None:
     assert verifier.score(behind, np.zeros_like(behind), here)[0] == pytest.approx(-CONFIG.through_penalty, abs=0.05)
 
 
+@pytest.mark.parametrize(("height_m", "penalised"), [(8.0, True), (2.0, False), (float("nan"), True)])
+def test_rays_may_pass_over_buildings_that_are_known_to_be_low(height_m: float, penalised: bool) -> None:
+    verifier, _ = verifier_and_renderer(replace(one_block(), building_heights=np.array([height_m])))
+    behind = np.array([[40.0, y] for y in np.linspace(-2, 2, 19)])
+    score = verifier.score(behind, np.zeros_like(behind), np.zeros((1, 3)))[0]
+    assert score == pytest.approx(-CONFIG.through_penalty if penalised else 0.0, abs=0.05)
+
+
 def test_a_ray_counts_from_its_own_origin() -> None:
     verifier, _ = verifier_and_renderer(one_block())
     beyond = np.array([[25.0, 0.0]])

@@ -18,6 +18,9 @@ class VerificationConfig(Section):
     wall_sigma_m: float = setting(0.8, "a hit this far from the nearest wall scores exp(-1/2)", unit="m", low=0.05, high=10.0)
     through_penalty: float = setting(0.7, "cost of a ray that passes through a building, in hits", low=0.0, high=10.0)
     through_depth_m: float = setting(1.0, "a ray point this deep inside a building counts as passing through it", unit="m", low=0.0)
+    look_over_m: float = setting(
+        2.5, "buildings known to be lower hide nothing: sheds and garages, over which a lidar sees the wall behind", unit="m", low=0.0
+    )
     position_step_m: float = setting(2.0, "grid of candidate positions", unit="m", low=0.25, high=10.0)
     heading_steps: int = setting(120, "candidate headings per turn", low=8, high=720)
     road_reach_m: float = setting(4.0, "candidates lie this near to a road", unit="m", low=0.5, high=100.0)

@@ -2,7 +2,8 @@
 
 A point set is `points (M, 2)` with the `origins (M, 2)` its rays started from, both in the base frame [m]: zeros for a single
 scan, earlier sensor positions for the recent drive. `distance (H, W)` is `BuildingRaster`'s, in steps of 0.1 m; `hit (256,)` is
-the hit value of each of its values (plus 128) and `deep` the value below which a pixel lies deep inside a building.
+the hit value of each of its values (plus 128) and `deep` the value below which a pixel lies deep inside a building. `building
+(H, W)` are the buildings' numbers, and `high (65536,)` says which of these hide what is behind them.
 
 The score of a pose is the mean over points of exp(-(d / sigma)^2 / 2), d the distance to the nearest wall, minus a penalty
 for each ray that has already passed deep through a building at 35, 60 or 80 % of its length.
@@ -20,6 +21,8 @@ from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.localization.alignment import Distances
 
 HitValues = NDArray[np.float64]
+Buildings = NDArray[np.uint16]
+HighBuildings = NDArray[np.bool_]
 
 
 @njit(cache=True, inline="always")
@@ -35,11 +38,13 @@ def _hit_value(distance: Distances, hit: HitValues, column: float, row: float) -
 
 
 @njit(cache=True, inline="always")
-def _passes_through(distance: Distances, deep: int, column0: float, row0: float, column1: float, row1: float) -> bool:
+def _passes_through(
+    distance: Distances, building: Buildings, high: HighBuildings, deep: int, column0: float, row0: float, column1: float, row1: float
+) -> bool:
     for share in (0.35, 0.6, 0.8):
         c = int(column0 + share * (column1 - column0) + 0.5)
         r = int(row0 + share * (row1 - row0) + 0.5)
-        if 0 <= c < distance.shape[1] and 0 <= r < distance.shape[0] and distance[r, c] < deep:
+        if 0 <= c < distance.shape[1] and 0 <= r < distance.shape[0] and distance[r, c] < deep and high[building[r, c]]:
             return True
     return False
 
@@ -47,6 +52,8 @@ def _passes_through(distance: Distances, deep: int, column0: float, row0: float,
 @njit(cache=True)
 def score_pose(
     distance: Distances,
+    building: Buildings,
+    high: HighBuildings,
     hit: HitValues,
     deep: int,
     corner: FloatArray,
@@ -67,7 +74,7 @@ def score_pose(
         column1, row1 = column + c * x - s * y, row + s * x + c * y
         total += _hit_value(distance, hit, column1, row1)
         x, y = origins[i, 0], origins[i, 1]
-        if _passes_through(distance, deep, column + c * x - s * y, row + s * x + c * y, column1, row1):
+        if _passes_through(distance, building, high, deep, column + c * x - s * y, row + s * x + c * y, column1, row1):
             total -= penalty
     return total / max(points.shape[0], 1)
 
@@ -75,6 +82,8 @@ def score_pose(
 @njit(cache=True, parallel=True)
 def score_poses(
     distance: Distances,
+    building: Buildings,
+    high: HighBuildings,
     hit: HitValues,
     deep: int,
     corner: FloatArray,
@@ -87,7 +96,9 @@ def score_poses(
     """Scores `(K,)` of poses `(K, 3)`."""
     out = np.empty(poses.shape[0])
     for k in prange(poses.shape[0]):
-        out[k] = score_pose(distance, hit, deep, corner, step, penalty, points, origins, poses[k, 0], poses[k, 1], poses[k, 2])
+        out[k] = score_pose(
+            distance, building, high, hit, deep, corner, step, penalty, points, origins, poses[k, 0], poses[k, 1], poses[k, 2]
+        )
     return out
 
 

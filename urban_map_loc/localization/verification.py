@@ -32,6 +32,7 @@ class Verifier:
         self._distance, self._corner, self._step = raster.distance, raster.origin, raster.resolution_m
         steps = np.abs(np.arange(-128, 128)) * DISTANCE_STEP_M
         self._hit = np.exp(-0.5 * (steps / config.wall_sigma_m) ** 2)
+        self._high = raster.heights >= config.look_over_m
         self._deep = round(-config.through_depth_m / DISTANCE_STEP_M)
         self.raster, self._roads = raster, shapely.STRtree(area.roads)
         self._lattices: dict[tuple[float, ...], FloatArray] = {}
@@ -58,8 +59,19 @@ class Verifier:
         return np.where(better[:, None], aligned, poses), np.where(better, after, before)
 
     @property
-    def _rasters(self) -> tuple[NDArray[np.int8], FloatArray, int, FloatArray, float, float]:
-        return self._distance, self._hit, self._deep, self._corner, self._step, self.config.through_penalty
+    def _rasters(
+        self,
+    ) -> tuple[NDArray[np.int8], NDArray[np.uint16], NDArray[np.bool_], FloatArray, int, FloatArray, float, float]:
+        return (
+            self._distance,
+            self.raster.building,
+            self._high,
+            self._hit,
+            self._deep,
+            self._corner,
+            self._step,
+            self.config.through_penalty,
+        )
 
     def information(self, points: FloatArray, pose: Pose2) -> FloatArray:
         """Information `(3, 3)` of east [m], north [m], yaw [rad] that hits `(M, 2)` (base frame) give of a pose.
