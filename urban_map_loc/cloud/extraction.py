@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from urban_map_loc.cloud.cloud import BUILDING, GROUND, OTHER, ROAD, Cloud
-from urban_map_loc.cloud.columns import Columns, coarser, flatness, gather, wall_lean
+from urban_map_loc.cloud.columns import coarser, flatness, gather, wall_lean
 from urban_map_loc.cloud.ground import GROUND_CELL_M, Floats, Plane, cell_of, follow_ground, level_plane
 from urban_map_loc.cloud.road import ROAD_CELL_M, road_cells
 from urban_map_loc.cloud.walls import COARSE_SHARE, FINE_SHARE, candidates, combined, joined, needed_heights
@@ -77,10 +77,9 @@ def point_kinds(cloud: Cloud, config: CloudConfig, range_m: float = 50.0, road: 
 def _told(cloud: Cloud, config: CloudConfig, range_m: float) -> Bools | None:
     """Building points by label or by a trained segmentation; None where their shape is to tell."""
     if config.kind == "fcn":
-        from urban_map_loc.cloud.fcn_file import PACKAGED, load_fcn
+        from urban_map_loc.cloud.fcn_file import load_fcn
 
-        fcn = load_fcn(Path(config.fcn_model) if config.fcn_model else PACKAGED)
-        return fcn.building_mask(cloud.points, range_m, config.fcn_probability)
+        return load_fcn(Path(config.fcn_model)).building_mask(cloud.points, range_m, config.fcn_probability)
     if config.kind == "labels" and cloud.label is None:
         raise CloudError(f"cloud has no field {' or '.join(config.label_fields)}; publish one or set cloud.kind to geometric")
     if cloud.label is None or config.kind == "geometric":
@@ -110,19 +109,10 @@ def _walls(points: Floats, plane: Plane, ground: Floats, config: CloudConfig, ra
         coarse,
         flatness(coarse, 2.0 * size_m, lean, COARSE_SHARE * thickness_m),
     )
-    if config.depth_noise_per_m > 0.0:
-        flat += _allowance(columns, size_m, range_m, config.depth_noise_per_m / thickness_m)
     # 3. High and flat ones that join to something long.
     needed, view = needed_heights(columns, size_m, config.wall_height_m)
     walls: Bools = joined(columns, candidates(columns, flat, needed), view, size_m, config.wall_length_m)
     return walls
-
-
-def _allowance(columns: Columns, size_m: float, range_m: float, noise: float) -> Floats:
-    """What a sensor whose ranges err by `noise` times their square, in wall thicknesses, adds to the flatness of each column `(M,)`."""
-    at = (columns.cell + 0.5) * size_m - range_m
-    allowed: Floats = (0.5 * np.log1p((noise * (at * at).sum(axis=1)) ** 2)).astype(np.float32)
-    return allowed
 
 
 @njit(cache=True)

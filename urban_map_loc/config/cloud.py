@@ -16,7 +16,7 @@ class CloudConfig(Section):
         "auto: labels where the cloud carries the field `label`, else geometric; fcn: a trained segmentation",
         choices=("auto", "labels", "geometric", "fcn"),
     )
-    fcn_model: str = setting("", "for fcn: a file that `urban_map_loc train-fcn` made; empty: the one that comes with urban_map_loc")
+    fcn_model: str = setting("", "for fcn: the file that `urban_map_loc train-fcn` made")
     fcn_probability: float = setting(
         0.5, "for fcn: points at least so probably on a building are kept; higher keeps fewer and surer ones", low=0.0, high=1.0
     )
@@ -44,14 +44,6 @@ class CloudConfig(Section):
         unit="m",
         low=0.02,
         high=1.0,
-    )
-    depth_noise_per_m: float = setting(
-        0.0,
-        "ranges err by this times their square, 1 sigma: 0 for lidars, for stereo disparity error / (focal length * baseline), "
-        "about 0.0003; walls may look as much thicker",
-        unit="1/m",
-        low=0.0,
-        high=0.1,
     )
     wall_length_m: float = setting(
         3.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0
