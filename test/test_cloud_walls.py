@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -77,6 +78,20 @@ def test_a_wall_that_only_shows_low_is_believed_where_nothing_shows_higher() -> 
         return wall[wall[:, 2] < 1.9]  # a sensor that looks down: all it sees ends there
 
     assert share_found(seen(face(20.0, 4.0, 0.01)), seen(block((30, 30), (-10, 10), (0, 6)))) > 0.9
+
+
+def test_stereo_says_how_far_away_walls_blur() -> None:
+    """A wall 30 m ahead blurred by 0.25 m, and a hedge 8 m ahead that is as thick."""
+    rng = np.random.default_rng(5)
+    wall, hedge = block((30, 30), (-9, 9), (0, 5)), block((8, 8), (-9, 9), (0, 2.5))
+    for thing in (wall, hedge):
+        thing[:, 0] += rng.normal(0.0, 0.25, len(thing))
+    cloud = Cloud(0.0, np.concatenate([wall, hedge, FLOOR]).astype(np.float32))
+    high = wall[:, 2] > 0.5
+    assert not building_mask(cloud, GEOMETRIC).any()
+    mask = building_mask(cloud, replace(GEOMETRIC, depth_noise_per_m=0.0003))
+    assert mask[: len(wall)][high].mean() > 0.9
+    assert not mask[len(wall) :].any()
 
 
 def tilted(points: Points, roll: float, pitch: float, height: float) -> Points:

@@ -90,7 +90,7 @@ def kitti_00(data: Path, area: AreaMap, raster: BuildingRaster) -> RealScans:
     """The labelled scans of KITTI odometry 00 beside 07, all within 8 m; no truth is at hand, so their poses are fitted to the map."""
     folder = data / "kitti_raw" / "00"
     ranges, poses = [], []
-    verifier, everywhere = Verifier(area, raster, VerificationConfig(cells=5000)), _everywhere(area)
+    verifier, cells = Verifier(area, raster, VerificationConfig(cells=5000)), everywhere(area)
     for path in sorted((folder / "velodyne").glob("*.bin")):
         points = np.ascontiguousarray(np.fromfile(path, np.float32).reshape(-1, 4)[:, :3])
         labels = np.fromfile(folder / "labels" / f"{path.stem}.label", np.uint32) & 0xFFFF
@@ -100,11 +100,11 @@ def kitti_00(data: Path, area: AreaMap, raster: BuildingRaster) -> RealScans:
         sector = np.rint(np.degrees(np.arctan2(nearest[:, 1], nearest[:, 0]))).astype(int) % SECTORS
         ranges.append(np.zeros(SECTORS))
         ranges[-1][sector] = np.hypot(*nearest.T)
-        poses.append(verifier.answers(nearest, everywhere)[0].T_map_base.as_array())
+        poses.append(verifier.answers(nearest, cells)[0].T_map_base.as_array())
     return RealScans(np.array(ranges), np.array(poses), np.array(poses))
 
 
-def _everywhere(area: AreaMap) -> Hypotheses:
+def everywhere(area: AreaMap) -> Hypotheses:
     """Every drivable cell, all alike."""
     config = MapNetConfig()
     centres, half = drivable_cells(area, config), 0.5 * config.cell_size_m

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
+from urban_map_loc.cli.arguments import assignment
 from urban_map_loc.config import LocalizerConfig, NodeConfig
+from urban_map_loc.settings import from_dict, nested
 
 HELP = "localize a recorded drive, as fast as it goes"
 
@@ -27,6 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the sensor's place in base_link [m, rad], of clouds in its own frame (default: the bag's /tf_static)",
     )
     parser.add_argument("--seed", type=int, default=LocalizerConfig().seed, metavar="S", help="default %(default)s")
+    parser.add_argument(
+        "--set",
+        action="append",
+        type=assignment,
+        default=[],
+        metavar="NAME=VALUE",
+        help="any of the node's settings of the localizer, such as cloud.kind=geometric (repeatable)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from urban_map_loc.localization.localizer import Localizer
 
     bag = BagReader(args.bag)
-    config = replace(LocalizerConfig(), seed=args.seed)
+    config = from_dict(LocalizerConfig, nested({"seed": args.seed} | dict(args.set)))
     localizer = Localizer.load(args.area, args.model, config)
     states: Counter[str] = Counter()
     skipped: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from urban_map_loc.cloud.cloud import BUILDING, GROUND, OTHER, ROAD, Cloud
-from urban_map_loc.cloud.columns import coarser, flatness, gather, wall_lean
+from urban_map_loc.cloud.columns import Columns, coarser, flatness, gather, wall_lean
 from urban_map_loc.cloud.ground import GROUND_CELL_M, Floats, Plane, cell_of, follow_ground, level_plane
 from urban_map_loc.cloud.road import ROAD_CELL_M, road_cells
 from urban_map_loc.cloud.walls import COARSE_SHARE, FINE_SHARE, candidates, combined, joined, needed_heights
@@ -109,10 +109,19 @@ def _walls(points: Floats, plane: Plane, ground: Floats, config: CloudConfig, ra
         coarse,
         flatness(coarse, 2.0 * size_m, lean, COARSE_SHARE * thickness_m),
     )
+    if config.depth_noise_per_m > 0.0:
+        flat += _allowance(columns, size_m, range_m, config.depth_noise_per_m / thickness_m)
     # 3. High and flat ones that join to something long.
     needed, view = needed_heights(columns, size_m, config.wall_height_m)
     walls: Bools = joined(columns, candidates(columns, flat, needed), view, size_m, config.wall_length_m)
     return walls
+
+
+def _allowance(columns: Columns, size_m: float, range_m: float, noise: float) -> Floats:
+    """What a sensor whose ranges err by `noise` times their square, in wall thicknesses, adds to the flatness of each column `(M,)`."""
+    at = (columns.cell + 0.5) * size_m - range_m
+    allowed: Floats = (0.5 * np.log1p((noise * (at * at).sum(axis=1)) ** 2)).astype(np.float32)
+    return allowed
 
 
 @njit(cache=True)

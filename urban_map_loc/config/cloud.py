@@ -45,6 +45,14 @@ class CloudConfig(Section):
         low=0.02,
         high=1.0,
     )
+    depth_noise_per_m: float = setting(
+        0.0,
+        "ranges err by this times their square, 1 sigma: 0 for lidars, for stereo disparity error / (focal length * baseline), "
+        "about 0.0003; walls may look as much thicker",
+        unit="1/m",
+        low=0.0,
+        high=0.1,
+    )
     wall_length_m: float = setting(
         3.5, "joined wall columns shorter than this are no building: poles, trunks", unit="m", low=0.0, high=50.0
     )
