@@ -122,7 +122,7 @@ def figures(name: str, localizer: Localizer, drive: Drive, receiver: Receiver, a
     fixes = [GnssFix(drive.start_s + seconds[k], position[k], np.diag(sigma[k] ** 2)) for k in np.flatnonzero(heard)]
     estimates, states = followed(localizer, drive, fixes)
     off = off[heard][: len(states)]
-    used = np.array([state is GnssState.CONSISTENT for state in states])
+    used = np.array([state is GnssState.CONSISTENT for state in states], dtype=bool)
     apart = np.hypot(*(estimates - alone)[:, :2].T)
     truth = drive.truth.at(np.array([scan.stamp_s for scan in drive.scans]), localizer.area.plane)
     error = np.hypot(*(estimates - truth)[:, :2].T)
