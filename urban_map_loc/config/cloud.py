@@ -47,8 +47,8 @@ class CloudConfig(Section):
     )
     depth_noise_per_m: float = setting(
         0.0,
-        "ranges err by this times their square, 1 sigma: 0 for lidars, for stereo disparity error / (focal length * baseline), "
-        "about 0.0003; walls may look as much thicker",
+        "ranges err by this times their square, 1 sigma: 0 for lidars, for stereo at most disparity error / (focal length * baseline), "
+        "0.0003 for KITTI's smoothed pairs; walls may look as much thicker",
         unit="1/m",
         low=0.0,
         high=0.1,
