@@ -120,3 +120,12 @@ class TrainConfig(Section):
     criterion: CriterionConfig = field(default_factory=CriterionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = setting(0, "seed of weights and tiles", low=0)
+
+
+@dataclass(frozen=True)
+class PretrainingConfig(Section):
+    """How the packaged weights are made: on generated towns, for all areas to begin with."""
+
+    towns: int = setting(12, "generated towns, 5 km² in all; every third is a thinned one", low=1, high=1000)
+    town_seed: int = setting(0, "seed of the towns", low=0)
+    steps: int = setting(3000, "steps of training; docs/mapnet.md has what fewer reach", low=1)

@@ -81,6 +81,7 @@ class Trainer:
         self.cells = self.batches.cells
         references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
         self.network = MapNet(config.network, config.tile, self.cells.centres, references)
+        self.start = f"the weights of area {start.area_hash[:12]}" if start else "random weights"
         if start:
             take_weights(self.network, start)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -163,6 +164,7 @@ class Trainer:
             "steps": self.steps,
             "tiles": self.steps * self.batches.tiles_per_step,
             "minutes": round(self.seconds / 60.0, 2),
+            "start": self.start,
             "cells": len(self.cells),
             "validation": validate(network, held_out),
             "confidence": confidence(network, held_out),
