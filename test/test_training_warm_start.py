@@ -47,7 +47,7 @@ def test_other_networks_and_missing_budgets_are_refused() -> None:
     start = Trainer(one_block(), CONFIG, CPU).checkpoint()
     with pytest.raises(ModelError, match="another network"):
         Trainer(crossing(), replace(CONFIG, network=replace(CONFIG.network, view_size=128)), CPU, start=start)
-    with pytest.raises(ConfigurationError, match="either minutes or steps"):
+    with pytest.raises(ConfigurationError, match="no weights fit this network"):
         Trainer(crossing(), UNTRAINED, CPU)
     both: TrainConfig = replace(CONFIG, training=replace(TRAINING, minutes=1.0))
     with pytest.raises(ConfigurationError, match="either minutes or steps"):

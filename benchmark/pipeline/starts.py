@@ -180,7 +180,7 @@ def summary(outcomes: list[Outcome], off_map: bool = False) -> dict[str, float]:
     out |= {f"lock_{s}_s": float(np.mean(lock <= s)) for s in (5, 10, 15)}
     out |= {
         "never": int(np.isinf(lock).sum()),
-        "wrong": sum(o.wrong > 0 or (off_map and np.isfinite(o.lock_s)) for o in outcomes),
+        "wrong": sum(bool(o.wrong > 0 or (off_map and np.isfinite(o.lock_s))) for o in outcomes),
         "lost": sum(len(o.lost) for o in outcomes),
     }
     if len(position):

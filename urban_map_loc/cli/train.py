@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from urban_map_loc.cli.arguments import assignment
 from urban_map_loc.cli.training_bar import training_bar
-from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig, train_config
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, train_config
 
 if TYPE_CHECKING:
     from urban_map_loc.mapnet.checkpoint import Checkpoint
@@ -21,11 +21,11 @@ NOTHING = "none"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `train`."""
-    training, network = TrainingConfig(), MapNetConfig()
+    network = MapNetConfig()
     parser.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `urban_map_loc area build`")
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL.safetensors", help="model file to write")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, metavar="M", help=f"time budget (default {training.minutes:g})")
+    budget.add_argument("--minutes", type=float, metavar="M", help="time budget (default: none, the start is only shown the map)")
     budget.add_argument("--steps", type=int, metavar="N", help="number of steps instead: the same steps give the same model")
     parser.add_argument("--preset", choices=("small", "resnet34"), default=network.preset, help="network (default %(default)s)")
     parser.add_argument("--head", choices=("cells", "regression"), default=network.head, help="what it answers (default %(default)s)")

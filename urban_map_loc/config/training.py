@@ -79,8 +79,13 @@ class MapNetConfig(Section):
 class TrainingConfig(Section):
     """How MapNet is trained."""
 
-    minutes: float = setting(10.0, "time budget; 0 when steps are given", unit="min", low=0.0)
-    steps: int = setting(0, "number of optimizer steps; 0 when minutes are given", low=0)
+    minutes: float = setting(
+        0.0,
+        "time budget; 0 when steps are given, or where a start is only shown the map: further minutes brought the packaged weights nothing",
+        unit="min",
+        low=0.0,
+    )
+    steps: int = setting(0, "number of optimizer steps; 0 when minutes are given, or as above", low=0)
     batch_size: int = setting(192, "tiles per step, each among as many views of the map", low=2, high=4096)
     learning_rate: float = setting(2e-3, "peak of the cosine schedule (AdamW)", low=1e-6, high=1.0)
     weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", low=0.0, high=1.0)

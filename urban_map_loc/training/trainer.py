@@ -73,8 +73,10 @@ class Trainer:
             ModelError: `start` has another network.
         """
         budgets = (config.training.minutes > 0.0) + (config.training.steps > 0)
-        if budgets == 2 or (budgets == 0 and start is None):
-            raise ConfigurationError("give either minutes or steps of training, not both and not neither")
+        if budgets == 2:
+            raise ConfigurationError("give either minutes or steps of training, not both")
+        if budgets == 0 and start is None:
+            raise ConfigurationError("no weights fit this network to begin with; give it minutes or steps to learn, 10 minutes at least")
         torch.manual_seed(config.seed)
         self.area, self.config, self.device, self.processes = area, config, device, processes
         self.batches = TileBatches(area, config, cache, device)
