@@ -60,5 +60,6 @@ class LockRules:
         outside the map, where one wrong place is always the best; and less where the single scans speak for it.
         """
         cfg = self.config
-        by_length = cfg.lock_margin + cfg.lock_margin_metre / max(drive.length_m, 1.0)
-        return max(by_length, (cfg.lock_misfit_ratio - cfg.lock_support * support - 1.0) * (1.0 - best))
+        metres = max(drive.length_m, 1.0)
+        ratio = cfg.lock_misfit_ratio + cfg.lock_misfit_metre / metres - cfg.lock_support * support
+        return max(cfg.lock_margin + cfg.lock_margin_metre / metres, (ratio - 1.0) * (1.0 - best))
