@@ -62,14 +62,14 @@ class SimulationConfig(Section):
     strip_spacing_m: float = setting(0.1, "push-broom scans nearer than this to the last one are left out", unit="m", low=0.01, high=10.0)
     gnss_rate_hz: float = setting(5.0, "fixes per second (RobotCar's receiver: 5)", unit="Hz", low=0.1, high=50.0)
     gnss_noise_m: float = setting(0.3, "standard deviation of a fix from one to the next, each axis", unit="m", low=0.0, high=100.0)
-    gnss_wander_m: float = setting(1.0, "standard deviation of its slow error, each axis", unit="m", low=0.0, high=100.0)
+    gnss_wander_m: float = setting(0.9, "standard deviation of its slow error, each axis", unit="m", low=0.0, high=100.0)
     gnss_wander_s: float = setting(60.0, "time in which that changes", unit="s", low=1.0)
     gnss_false_m: float = setting(
-        25.0, "mean distance of false positions by reflected signals where all of the sky is hidden, less where less is", unit="m", low=0.0
+        18.0, "mean distance of false positions by reflected signals where all of the sky is hidden, less where less is", unit="m", low=0.0
     )
-    gnss_false_s: float = setting(6.0, "how long one lasts, mean", unit="s", low=0.1)
+    gnss_false_s: float = setting(8.0, "how long one lasts, mean", unit="s", low=0.1)
     gnss_false_every_s: float = setting(
-        15.0, "mean time between two where all of the sky is hidden, longer where less is", unit="s", low=0.1
+        6.0, "mean time between two where all of the sky is hidden, longer where less is", unit="s", low=0.1
     )
     gnss_lost: float = setting(0.9, "no fix where buildings hide more of the sky than this share", low=0.0, high=1.0)
 

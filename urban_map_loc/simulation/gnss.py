@@ -18,6 +18,7 @@ from urban_map_loc.simulation.world import World
 
 ANTENNA_M = 1.6
 AZIMUTHS, ELEVATIONS_RAD = 24, np.radians([12.5, 22.5, 32.5, 45.0, 60.0])  # satellites stand there; nearer the zenith nothing is hidden
+STATED = 2.0  # times the usual error is what a receiver states: RobotCar's, a median of 2.4 m each axis
 COLUMNS = ("timestamp", "latitude", "longitude", "latitude_sigma", "longitude_sigma")
 
 
@@ -68,14 +69,14 @@ def simulated_fixes(
         if stamp >= until:
             false = np.zeros(2)
             if begins < step_s * share[k] / config.gnss_false_every_s:
-                toward = np.cumsum(hidden[k].sum(axis=1))
+                toward = np.cumsum((hidden[k] * np.tan(ELEVATIONS_RAD) ** 2).max(axis=1))  # what stands highest reflects most
                 angle = 2.0 * np.pi * np.searchsorted(toward, side * toward[-1], side="right") / AZIMUTHS
                 false = config.gnss_false_m * share[k] * size * np.array([np.cos(angle), np.sin(angle)])
                 until = stamp + lasts
         error[k] = wander + false
     error += rng.normal(0.0, config.gnss_noise_m, error.shape)
     # Receivers know how few satellites they have, not that one of them is a reflection.
-    variance = (config.gnss_wander_m**2 + config.gnss_noise_m**2) / np.maximum(1.0 - share, 0.1)
+    variance = STATED**2 * (config.gnss_wander_m**2 + config.gnss_noise_m**2) / np.maximum(1.0 - share, 0.1)
     seen = share <= config.gnss_lost
     covariance = variance[:, None, None] * np.eye(2)
     return Fixes(stamps[seen], plane.to_geodetic(poses[seen, :2] + error[seen]), covariance[seen])
@@ -90,6 +91,8 @@ def recorded_fixes(path: Path) -> Fixes:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        if not rows:
+            raise ValueError("no rows")
         table = {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS}
     except FileNotFoundError as error:
         raise BagError(f"{path} does not exist; give RobotCar's gps.csv, simulated or none") from error

@@ -23,7 +23,8 @@ TRIES = 30  # places that are looked at for each new building
 
 def detailed(footprint: Polygon, detail_m: float, rng: np.random.Generator) -> Polygon:
     """A footprint with bays and recesses, so deep [m], 1 sigma, in its outer walls; itself where they would tear it apart."""
-    bays, recesses = [], []
+    bays: list[Polygon] = []
+    recesses: list[Polygon] = []
     for start, end in pairwise(shapely.get_coordinates(footprint.exterior)):
         length = float(np.hypot(*(end - start)))
         for _ in range(int(rng.poisson(length / DETAIL_EVERY_M))):

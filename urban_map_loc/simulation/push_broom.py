@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
@@ -85,12 +86,12 @@ class Strip:
         return Scan(points, np.concatenate([scan.label for scan in scans]), None, np.concatenate(bright) if bright else None)
 
 
-def spaced(driven_m: FloatArray, spacing_m: float) -> FloatArray:
+def spaced(driven_m: FloatArray, spacing_m: float) -> NDArray[np.intp]:
     """Numbers `(K,)` of the scans to keep, those at which another `spacing_m` [m] has been driven; the first always."""
     return np.flatnonzero(np.diff(np.floor(driven_m / spacing_m + 1e-9), prepend=-1.0) > 0.0)
 
 
-def batches(numbers: FloatArray, stamps: FloatArray, scan_stamps: FloatArray) -> Iterator[FloatArray]:
+def batches(numbers: NDArray[np.intp], stamps: FloatArray, scan_stamps: FloatArray) -> Iterator[NDArray[np.intp]]:
     """The scans `numbers (K,)` by the cloud that they are first in: up to each of `stamps (C,)` those since the one before."""
     first = 0
     for last in np.searchsorted(scan_stamps[numbers], stamps, side="right"):

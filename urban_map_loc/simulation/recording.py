@@ -143,7 +143,8 @@ class Recording:
 
     def _write_fix(self) -> None:
         k, fixes = self._next_fix, self._fixes
-        self._bag.write_fix(fixes.stamp_s[k] + self._offset_s, *fixes.lat_lon_deg[k], fixes.covariance_m2[k])
+        lat_deg, lon_deg = fixes.lat_lon_deg[k]
+        self._bag.write_fix(fixes.stamp_s[k] + self._offset_s, lat_deg, lon_deg, fixes.covariance_m2[k])
         self._next_fix += 1
 
     def cloud(self, stamp: float, cloud: Cloud, labels: bool) -> None:

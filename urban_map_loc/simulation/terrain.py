@@ -39,7 +39,7 @@ class Terrain:
         """Waves in all directions, each with an equal share in a root mean square gradient of `slope` [m/m]; level for 0."""
         if slope == 0.0:
             return cls.level()
-        number = 2.0 * np.pi / np.exp(rng.uniform(*np.log(WAVELENGTH_M), WAVES))
+        number = 2.0 * np.pi / np.exp(rng.uniform(np.log(WAVELENGTH_M[0]), np.log(WAVELENGTH_M[1]), WAVES))
         angle = rng.uniform(0.0, 2.0 * np.pi, WAVES)
         waves = number[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
         return cls(waves, slope * np.sqrt(2.0 / WAVES) / number, rng.uniform(0.0, 2.0 * np.pi, WAVES))
