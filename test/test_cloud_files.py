@@ -106,9 +106,9 @@ def test_repeats_in_lzf(packed, plain):
 
 @pytest.mark.parametrize(("ascii_", "compressed"), [(True, False), (False, False), (False, True)])
 def test_against_what_open3d_writes(tmp_path, ascii_, compressed):
-    from urban_map_loc.simulation.lidar import _open3d
+    from urban_map_loc.simulation.casting import load_open3d
 
-    o3d = _open3d()
+    o3d = load_open3d()
     points = np.round(np.random.default_rng(0).normal(0.0, 20.0, (400, 3)), 1)
     points[5:300] = points[4]  # repeats, so that there is something to pack
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points))

@@ -1,21 +1,26 @@
 """Whole simulated drives on a tiny area."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shapely
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.bags.reader import BagReader, CloudRecord, OdometryRecord
+from urban_map_loc.area.geopackage import write_area
+from urban_map_loc.bags.reader import BagReader, CloudRecord, FixRecord, OdometryRecord
+from urban_map_loc.cli import main
 from urban_map_loc.cli import simulate as command
 from urban_map_loc.cloud.decode import decode
-from urban_map_loc.config import SimulationConfig
+from urban_map_loc.cloud.deskew import deskewed
+from urban_map_loc.config import SimulationConfig, simulation_config
 from urban_map_loc.errors import BagError, ConfigurationError
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
-from urban_map_loc.geometry.pose2 import wrap_angle
+from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.simulation.classes import BUILDING, FENCE, PERSON, POLE, ROAD, TRUNK, VEGETATION, VEHICLE
-from urban_map_loc.simulation.drive import drifting, simulate, stretches
-from urban_map_loc.simulation.lidar import SENSORS
+from urban_map_loc.simulation.drive import SENSOR_NAMES, simulate, stretches
+from urban_map_loc.simulation.odometry import drifting
 from urban_map_loc.simulation.traffic import Traffic
 from urban_map_loc.simulation.world import build_world
 
@@ -89,13 +94,127 @@ def test_classes_are_written_where_they_are_asked_for(area, tmp_path):
     assert cloud.points[cloud.label == BUILDING, 2].max() > 2.0
 
 
-def test_same_seed_same_messages(area, tmp_path):
+@pytest.mark.parametrize(
+    ("sensor", "world", "given", "gnss"),
+    [("vlp16", "plain", {}, "none"), ("lms151", "street", {}, "simulated"), ("vlp16", "street", {"sweep": True}, "simulated")],
+)
+def test_same_seed_same_messages(area, tmp_path, sensor, world, given, gnss):
     raw = {}
+    config = simulation_config(world, given)
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        simulate(area, straight(), tmp_path / name, "vlp16", seed, rate_hz=2.0, duration_s=1.5)
+        simulate(area, straight(), tmp_path / name, sensor, seed, rate_hz=2.0, duration_s=1.5, config=config, gnss=gnss)
         raw[name] = list(BagReader(tmp_path / name).raw())
     assert raw["a"] == raw["b"]
     assert raw["a"] != raw["c"]
+
+
+def clouds_of(bag):
+    return [r for r in BagReader(bag).records() if isinstance(r, CloudRecord)]
+
+
+def test_a_sweep_is_smeared_and_its_times_undo_that(area, tmp_path):
+    bare = SimulationConfig(
+        sweep=True, dropout=0.0, parked_cars=0.0, trees=0.0, hedges=0.0, traffic_spacing_m=1e6, building_shift_m=0.0, map_shift_m=0.0
+    )
+    turning = straight(-30.0, 0.0, speed=10.0)
+    turning = replace(turning, yaw_enu_rad=0.4 * (turning.time_s - turning.time_s[0]))
+    simulate(area, turning, tmp_path / "bag", "hdl32", 0, rate_hz=2.0, duration_s=2.2, config=bare)
+    record = clouds_of(tmp_path / "bag")[-1]
+    assert [f.name for f in record.message.fields] == ["x", "y", "z", "ring", "time"]
+    cloud = decode(record.message)
+    assert cloud.offset_s is not None
+    assert -0.1 <= cloud.offset_s.min() < -0.09
+    assert -0.005 < cloud.offset_s.max() <= 0.0
+    truth = BagReader(tmp_path / "bag").truth()
+
+    class Motion:
+        def poses(self, stamps):
+            return truth.at(stamps, area.plane)
+
+    T_map_base = Pose2.from_array(truth.at([record.stamp_s], area.plane)[0])
+    walls = shapely.union_all(shapely.boundary(area.buildings))
+
+    def off_the_walls(points):
+        high = points[points[:, 2] > 1.0]
+        return np.percentile(shapely.distance(shapely.points(T_map_base.transform(high[:, :2].astype(float))), walls), 90)
+
+    assert off_the_walls(cloud.points) > 0.4
+    assert off_the_walls(deskewed(cloud, Motion()).points) < 0.08
+
+
+def test_every_point_has_its_beam(area, tmp_path):
+    config = SimulationConfig(sweep=True, range_noise_m=0.0)
+    simulate(area, straight(), tmp_path / "bag", "vlp16", 0, rate_hz=1.0, duration_s=0.5, config=config)
+    message = clouds_of(tmp_path / "bag")[0].message
+    kinds = {"names": ["x", "y", "z", "ring"], "formats": ["<f4"] * 3 + ["<u2"], "offsets": [0, 4, 8, 12], "itemsize": message.point_step}
+    table = np.frombuffer(message.data.tobytes(), np.dtype(kinds))
+    elevation = np.degrees(np.arctan2(table["z"] - 1.8, np.hypot(table["x"], table["y"])))
+    np.testing.assert_allclose(elevation, 15.0 - 2.0 * table["ring"], atol=0.01)
+
+
+def test_intensity_tells_asphalt_from_walls(area, tmp_path):
+    config = SimulationConfig(intensity=True)
+    simulate(area, straight(), tmp_path / "bag", "vlp16", 0, rate_hz=1.0, duration_s=0.5, config=config, labels=True)
+    message = clouds_of(tmp_path / "bag")[0].message
+    assert [f.name for f in message.fields] == ["x", "y", "z", "intensity", "label"]
+    intensity = np.frombuffer(message.data.tobytes(), np.float32).reshape(message.width, -1)[:, 3]
+    label = decode(message).label
+    assert 0.0 <= intensity.min() < intensity.max() <= 100.0
+    assert np.percentile(intensity[label == ROAD], 90) < np.median(intensity[label == BUILDING])
+
+
+def test_push_broom_clouds_grow_to_the_strip(area, tmp_path):
+    config = SimulationConfig(strip_behind_m=20.0)
+    drive = simulate(area, straight(), tmp_path / "bag", "lms151", 0, rate_hz=2.0, duration_s=5.0, config=config)
+    assert drive.clouds == 10
+    clouds = [decode(record.message) for record in clouds_of(tmp_path / "bag")]
+    sizes = [len(cloud.points) for cloud in clouds]
+    assert sizes[0] < 600
+    assert min(sizes[5:]) > 20000
+    x = np.concatenate([cloud.points[:, 0] for cloud in clouds[5:]])
+    assert -23.0 < np.percentile(x, 0.1) < -15.0  # the scanner stands 3.5 m before base_link, and scans come by the half second
+    assert [f.name for f in clouds_of(tmp_path / "bag")[0].message.fields] == ["x", "y", "z"]
+
+
+def test_fixes_are_written_in_order(area, tmp_path):
+    drive = simulate(area, straight(), tmp_path / "bag", "vlp16", 0, rate_hz=2.0, duration_s=3.0, gnss="simulated")
+    records = list(BagReader(tmp_path / "bag").records())
+    fixes = [r for r in records if isinstance(r, FixRecord)]
+    assert drive.fixes == len(fixes) == 15
+    stamps = [r.stamp_s for r in records]
+    assert stamps == sorted(stamps)
+    truth = BagReader(tmp_path / "bag").truth()
+    inside = [f for f in fixes if f.stamp_s <= truth.time_s[-1]]
+    off = PLANE.to_enu(*np.array([(f.lat_deg, f.lon_deg) for f in inside]).T) - truth.at([f.stamp_s for f in inside], PLANE)[:, :2]
+    assert 0.1 < np.hypot(*off.T).max() < 100.0
+
+
+def test_a_recorded_receivers_fixes_keep_their_time(area, tmp_path):
+    route = straight(start_s=1000.0)
+    lat, lon = PLANE.to_geodetic(np.array([[-80.0, 2.0]]))[0]
+    header = "timestamp,latitude,longitude,latitude_sigma,longitude_sigma"
+    rows = [f"{stamp},{lat:.8f},{lon:.8f},2.0,2.0" for stamp in (999000000, 1001000000, 1001200000, 2000000000)]
+    (tmp_path / "gps.csv").write_text("\n".join([header, *rows]) + "\n")
+    simulate(area, route, tmp_path / "bag", "vlp16", 0, rate_hz=2.0, duration_s=3.0, gnss=tmp_path / "gps.csv")
+    fixes = [r for r in BagReader(tmp_path / "bag").records() if isinstance(r, FixRecord)]
+    assert [f.stamp_s for f in fixes] == pytest.approx([1001.0, 1001.2])
+    assert PLANE.to_enu(fixes[0].lat_deg, fixes[0].lon_deg) == pytest.approx([-80.0, 2.0], abs=0.01)
+    with pytest.raises(BagError, match="no fix at the time of the route"):
+        simulate(area, straight(start_s=5000.0), tmp_path / "other", "vlp16", 0, gnss=tmp_path / "gps.csv")
+
+
+def test_the_command_takes_worlds_settings_and_receivers(area, tmp_path, capsys):
+    write_area(area, tmp_path / "area.gpkg")
+    straight(-20.0, 10.0).write_csv(tmp_path / "route.csv")
+    words = ["simulate", tmp_path / "area.gpkg", "--route", tmp_path / "route.csv", "--out", tmp_path / "bag", "--sensor", "vlp16"]
+    words += ["--rate", "1", "--duration", "2", "--world", "street", "--gnss", "simulated", "--sweep", "--labels"]
+    assert main.run([str(w) for w in [*words, "--set", "people=0.5"]]) == 0
+    assert "fixes and truth" in capsys.readouterr().out
+    assert [f.name for f in clouds_of(tmp_path / "bag")[0].message.fields] == ["x", "y", "z", "intensity", "ring", "time", "label"]
+    assert main.run([str(w) for w in [*words, "--set", "steepness=1"]]) == 1
+    assert "steepness is no setting" in capsys.readouterr().err
+    assert main.run([str(w) for w in [*words, "--gnss", tmp_path / "none.csv"]]) == 1
+    assert "none.csv does not exist" in capsys.readouterr().err
 
 
 def test_only_the_part_inside(area):
@@ -124,7 +243,7 @@ def test_routes_elsewhere_are_refused(area, tmp_path):
 def test_unknown_sensor(area, tmp_path):
     with pytest.raises(ConfigurationError, match="hdl64"):
         simulate(area, straight(), tmp_path / "bag", "radar", 0)
-    assert set(command.SENSOR_NAMES) == set(SENSORS)
+    assert set(command.SENSOR_NAMES) == set(SENSOR_NAMES)
 
 
 def test_a_standing_car_inside_a_building(area, tmp_path):
@@ -148,6 +267,9 @@ def test_odometry_errors_have_the_configured_size():
     ends = np.array([drifting(truth, SimulationConfig(), np.random.default_rng(seed))[-1] for seed in range(60)])
     assert np.std(ends[:, 2]) == pytest.approx(np.hypot(0.0003 * 400.0, 0.001 * 20.0), rel=0.3)
     assert np.std(np.hypot(ends[:, 0], ends[:, 1])) == pytest.approx(4.0, rel=0.35)
+    slipping = replace(PERFECT, odometry_slip_m=0.05)
+    ends = np.array([drifting(truth, slipping, np.random.default_rng(seed))[-1] for seed in range(60)])
+    assert np.std(ends[:, 0]) == pytest.approx(0.05 * 20.0, rel=0.35)
     standing = drifting(np.zeros((100, 3)), SimulationConfig(), np.random.default_rng(0))
     np.testing.assert_array_equal(standing, 0.0)
 

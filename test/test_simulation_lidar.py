@@ -148,3 +148,19 @@ def test_sensor_tables(name, beams, lowest, highest):
     assert len(elevations) == beams
     assert (elevations.min(), elevations.max()) == pytest.approx((lowest, highest))
     assert (np.diff(elevations) != 0).all()
+
+
+def test_hdl64_has_two_blocks_of_beams():
+    steps = -np.diff(np.degrees(SENSORS["hdl64"].elevations_rad))
+    np.testing.assert_allclose(steps[:31], 1.0 / 3.0, atol=0.001)  # the upper block, 2 to -8.33 degrees
+    np.testing.assert_allclose(steps[31:], 0.5, atol=0.001)
+    np.testing.assert_allclose(-np.diff(np.degrees(SENSORS["hdl32"].elevations_rad)), 4.0 / 3.0, atol=0.003)
+
+
+def test_rays_of_a_column_are_cast_from_its_pose():
+    poses = np.column_stack([np.linspace(0.0, 3.6, 360, endpoint=False), np.zeros((360, 2))])
+    result = scan(world(), poses)
+    degrees = np.round(np.degrees(np.arctan2(result.points[:, 1], result.points[:, 0]))).astype(int) % 360
+    np.testing.assert_array_equal(result.ray, degrees)  # one beam: the ray's number is its column
+    ahead = (degrees < 60) | (degrees > 300)
+    np.testing.assert_allclose(result.points[ahead, 0], 10.0 - poses[degrees[ahead], 0], atol=1e-4)

@@ -18,7 +18,7 @@ from urban_map_loc.config.localization import (
 )
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
-from urban_map_loc.config.simulation import SimulationConfig
+from urban_map_loc.config.simulation import WORLDS, SimulationConfig, simulation_config
 from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
 from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS, ScanEffectsConfig, TileConfig
@@ -28,6 +28,7 @@ from urban_map_loc.config.variants import train_config
 __all__ = [
     "BUILDINGS",
     "BUILDINGS_AND_ROADS",
+    "WORLDS",
     "AdaptConfig",
     "CloudConfig",
     "CriterionConfig",
@@ -56,5 +57,6 @@ __all__ = [
     "TrainConfig",
     "TrainingConfig",
     "VerificationConfig",
+    "simulation_config",
     "train_config",
 ]

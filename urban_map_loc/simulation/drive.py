@@ -1,4 +1,4 @@
-"""A drive along a route with a simulated lidar and odometry, as a bag with its truth."""
+"""A drive along a route with a simulated sensor, odometry and GNSS receiver, as a bag with its truth."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from shapely import LineString
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.bags.writer import BagWriter
 from urban_map_loc.config import SimulationConfig
 from urban_map_loc.errors import BagError, ConfigurationError
-from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
+from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.geometry.trajectory import Trajectory
-from urban_map_loc.simulation.lidar import SENSORS, Lidar
+from urban_map_loc.simulation.gnss import Fixes, recorded_fixes, simulated_fixes
+from urban_map_loc.simulation.lidar import SENSORS
+from urban_map_loc.simulation.odometry import drifting, driven
+from urban_map_loc.simulation.push_broom import PUSH_BROOMS
+from urban_map_loc.simulation.recording import Drive, Recording, accumulated, one_by_one
 from urban_map_loc.simulation.traffic import Traffic
-from urban_map_loc.simulation.world import build_world
+from urban_map_loc.simulation.world import World, build_world
 
 EDGE_M = 10.0  # half of a wide road: the outermost ones may be driven
 NEAR_ROAD_M = 25.0
@@ -28,16 +31,18 @@ BRIDGED_S = 10.0  # shorter absences from the area do not end a stretch
 LONGEST_GAP_S = 2.0  # between two poses of one stretch
 SHORTEST_STRETCH_S = 2.0
 FIRST_STAMP_S = 1.0  # ROS takes 0 for an unset stamp
+SENSOR_NAMES = (*SENSORS, *PUSH_BROOMS)
 
 
 @dataclass(frozen=True)
 class DriveSummary:
-    """What a simulated drive holds: clouds, distance [m], time [s] and the mean number of points a cloud."""
+    """What a simulated drive holds: clouds, distance [m], time [s], the mean number of points a cloud, and fixes."""
 
     clouds: int
     length_m: float
     duration_s: float
     mean_points: float
+    fixes: int
 
 
 def simulate(
@@ -51,6 +56,7 @@ def simulate(
     labels: bool = False,
     start_s: float | None = None,
     duration_s: float | None = None,
+    gnss: Path | str = "none",
     progress: Callable[[int, int], None] | None = None,
     config: SimulationConfig | None = None,
 ) -> DriveSummary:
@@ -60,57 +66,54 @@ def simulate(
         area: map of the world.
         route: the car's poses.
         out: bag to write, with truth.csv.
-        sensor: a key of `SENSORS`.
+        sensor: one of `SENSOR_NAMES`.
         seed: of the world beside the map, the noise and the odometry: the same seed gives the same bag.
         rate_hz: scans per second; the configuration's unless given.
         labels: write each point's class into the field `label` (SemanticKITTI).
         start_s: time after the route's first pose at which to start [s].
         duration_s: how long to drive at most [s].
+        gnss: fixes on /gnss/fix: `none`, `simulated`, or the gps.csv of the RobotCar run whose route this is.
         progress: called with scans done and scans in all.
         config: the configuration; defaults unless given.
 
     Raises:
-        BagError: the route does not pass through the area (at that time).
+        BagError: the route does not pass through the area (at that time); `gnss` is missing, damaged or of another time.
         ConfigurationError: an unknown sensor.
         OutputError: `out` cannot be written.
     """
-    if sensor not in SENSORS:
-        raise ConfigurationError(f"sensor {sensor!r} is unknown; choose one of {', '.join(SENSORS)}")
+    if sensor not in SENSOR_NAMES:
+        raise ConfigurationError(f"sensor {sensor!r} is unknown; choose one of {', '.join(SENSOR_NAMES)}")
     config = config or SimulationConfig()
     rate_hz = config.rate_hz if rate_hz is None else rate_hz
     route = _stretch(area, route, start_s, duration_s)
     poses = route.poses(area.plane)
     line = _line(poses)
-    world_seed, traffic_seed, odometry_seed, scan_seed = np.random.SeedSequence(seed).spawn(4)
+    world_seed, traffic_seed, odometry_seed, scan_seed, gnss_seed = np.random.SeedSequence(seed).spawn(5)
     world = build_world(area, line, config, np.random.default_rng(world_seed))
     traffic = Traffic(route.time_s, poses, _drives_left(area, poses), config, np.random.default_rng(traffic_seed))
-    lidar = Lidar(world, SENSORS[sensor], config)
     times = np.arange(route.time_s[0], route.time_s[-1], 1.0 / config.odometry_rate_hz)
     truth = route.at(times, area.plane)
-    odometry = drifting(truth, config, np.random.default_rng(odometry_seed))
-    speed, turn_rate = np.gradient(_arc(odometry), times), np.gradient(np.unwrap(odometry[:, 2]), times)
+    fixes = _fixes(gnss, area, route, world, config, np.random.default_rng(gnss_seed))
+    drive = Drive(world, traffic, times, truth, drifting(truth, config, np.random.default_rng(odometry_seed)), route, area.plane)
     stamps = np.arange(route.time_s[0], route.time_s[-1], 1.0 / rate_hz)
     offset = max(0.0, FIRST_STAMP_S - float(times[0]))
-    points, k = 0, 0
+    clouds = (
+        one_by_one(drive, SENSORS[sensor], stamps, rate_hz, config, scan_seed)
+        if sensor in SENSORS
+        else accumulated(drive, PUSH_BROOMS[sensor], stamps, config, scan_seed)
+    )
+    points = 0
     with BagWriter(out) as bag:
-
-        def write_odometry_until(stamp: float) -> None:
-            nonlocal k
-            while k < len(times) and times[k] <= stamp:
-                bag.write_odometry(times[k] + offset, Pose2.from_array(odometry[k]), velocity=(speed[k], turn_rate[k]))
-                k += 1
-
-        for number, (stamp, pose) in enumerate(zip(stamps, route.at(stamps, area.plane), strict=True)):
-            write_odometry_until(stamp)
-            noise = np.random.default_rng((*scan_seed.generate_state(4).tolist(), number))
-            scan = lidar.scan(Pose2.from_array(pose), noise, traffic.at(float(stamp)))
-            bag.write_cloud(stamp + offset, scan.points, label=scan.label if labels else None)
-            points += len(scan.points)
+        recording = Recording(bag, drive, fixes, offset)
+        for number, (stamp, cloud) in enumerate(zip(stamps, clouds, strict=True)):
+            recording.until(stamp)
+            recording.cloud(stamp, cloud, labels)
+            points += len(cloud.points)
             if progress is not None:
                 progress(number + 1, len(stamps))
-        write_odometry_until(times[-1])
+        recording.until(times[-1])
         bag.write_truth(Trajectory.from_poses(times + offset, truth, area.plane))
-    return DriveSummary(len(stamps), float(line.length), float(times[-1] - times[0]), points / len(stamps))
+    return DriveSummary(len(stamps), float(line.length), float(times[-1] - times[0]), points / len(stamps), len(fixes.stamp_s))
 
 
 def stretches(area: AreaMap, route: Trajectory) -> list[tuple[int, int]]:
@@ -140,7 +143,7 @@ def stretches(area: AreaMap, route: Trajectory) -> list[tuple[int, int]]:
 def _stretch(area: AreaMap, route: Trajectory, start_s: float | None, duration_s: float | None) -> Trajectory:
     """The poses to drive."""
     begin = -np.inf if start_s is None else route.time_s[0] + start_s
-    arc = _arc(route.poses(area.plane))
+    arc = driven(route.poses(area.plane))
     parts = [(max(a, int(np.searchsorted(route.time_s, begin))), b) for a, b in stretches(area, route)]
     parts = [(a, b) for a, b in parts if b - a >= 2 and route.time_s[b - 1] - route.time_s[a] >= SHORTEST_STRETCH_S]
     if not parts:
@@ -153,36 +156,26 @@ def _stretch(area: AreaMap, route: Trajectory, start_s: float | None, duration_s
     return Trajectory(route.time_s[part], route.lat_deg[part], route.lon_deg[part], route.yaw_enu_rad[part])
 
 
-def drifting(truth: NDArray[np.float64], config: SimulationConfig, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Odometry poses `(N, 3)` from the origin for true poses `(N, 3)`: a wrong scale, a constant and a random heading drift."""
-    scale = 1.0 + rng.normal(0.0, config.odometry_scale)
-    drift = rng.normal(0.0, config.odometry_drift_rad_m)
-    yaw = np.unwrap(truth[:, 2])
-    step = np.diff(truth[:, :2], axis=0)
-    length = np.hypot(step[:, 0], step[:, 1])
-    middle = 0.5 * (yaw[:-1] + yaw[1:])
-    forward = scale * (np.cos(middle) * step[:, 0] + np.sin(middle) * step[:, 1])
-    left = scale * (np.cos(middle) * step[:, 1] - np.sin(middle) * step[:, 0])
-    turn = np.diff(yaw) + drift * length + config.odometry_walk_rad * np.sqrt(length) * rng.standard_normal(len(length))
-    heading = np.concatenate([[0.0], np.cumsum(turn)])
-    half = 0.5 * (heading[:-1] + heading[1:])
-    x = np.cumsum(np.cos(half) * forward - np.sin(half) * left)
-    y = np.cumsum(np.sin(half) * forward + np.cos(half) * left)
-    return np.column_stack([np.concatenate([[0.0], x]), np.concatenate([[0.0], y]), wrap_angle(heading)])
+def _fixes(gnss: Path | str, area: AreaMap, route: Trajectory, world: World, config: SimulationConfig, rng: np.random.Generator) -> Fixes:
+    """What the receiver says on the route."""
+    if gnss == "none":
+        return Fixes(np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2, 2)))
+    if gnss == "simulated":
+        stamps = np.arange(route.time_s[0], route.time_s[-1], 1.0 / config.gnss_rate_hz)
+        return simulated_fixes(world, stamps, route.at(stamps, area.plane), area.plane, config, rng)
+    fixes = recorded_fixes(Path(gnss)).between(float(route.time_s[0]), float(route.time_s[-1]))
+    if not len(fixes.stamp_s):
+        raise BagError(f"{gnss} has no fix at the time of the route; give the gps.csv of the same run, or simulated")
+    return fixes
 
 
-def _arc(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance driven `(N,)` [m]."""
-    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(poses[:, :2], axis=0).T))])
-
-
-def _line(poses: NDArray[np.float64]) -> LineString:
+def _line(poses: FloatArray) -> LineString:
     """The route as a line, also where the car stands still all the time."""
     line = LineString(poses[:, :2])
     return line if line.length > 0.0 else LineString([poses[0, :2], poses[0, :2] + [0.01, 0.0]])
 
 
-def _drives_left(area: AreaMap, poses: NDArray[np.float64]) -> bool:
+def _drives_left(area: AreaMap, poses: FloatArray) -> bool:
     """Whether the car keeps to the left of the roads' middles, as in Britain."""
     points = shapely.points(poses[::20, :2])
     roads = shapely.STRtree(area.roads)

@@ -8,49 +8,76 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely import LineString, affinity
+from shapely import LineString, Polygon, affinity
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import SimulationConfig
+from urban_map_loc.simulation.map_errors import detailed, new_buildings
 from urban_map_loc.simulation.roadside import CORRIDOR_M, roadside, thicket
 from urban_map_loc.simulation.solids import Mesh, prism
+from urban_map_loc.simulation.terrain import Terrain
 
 REACH_M = 140.0  # of the world about the route: further than any sensor sees
+FOUNDATION_M = 0.5  # walls go on so far below the lowest ground
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Meshes by what they are: `ground`, `buildings`, `things` (vehicles), `leaves` (crowns, hedges: rays may pass), `others` by class."""
+    """Meshes by what they are, on the `terrain`.
+
+    `ground`, `buildings`, `things` (vehicles), `leaves` (crowns, hedges: rays may pass), `others` by class.
+    """
 
     ground: Mesh
     buildings: Mesh
     things: Mesh
     leaves: Mesh
     others: Mapping[int, Mesh] = field(default_factory=dict)
+    terrain: Terrain = field(default_factory=Terrain.level)
 
 
 def build_world(area: AreaMap, route: LineString, config: SimulationConfig, rng: np.random.Generator) -> World:
     """The world within sight of a route (`map` frame)."""
-    corridor = route.buffer(CORRIDOR_M)
+    hills, gone, new, outlines = rng.spawn(4)  # of their own: what is not asked for leaves the rest as it is
+    corridor, terrain = route.buffer(CORRIDOR_M), Terrain.hills(config.slope, hills)
     shifts = rng.normal(0.0, config.building_shift_m, (len(area.buildings), 2)) + rng.normal(0.0, config.map_shift_m, 2)
     heights = _heights(area, rng)
     near = shapely.dwithin(area.buildings, route, REACH_M)
     overgrown = near & (rng.random(len(near)) < config.overgrown) if config.overgrown > 0.0 else np.zeros(len(near), dtype=bool)
     near &= ~overgrown
+    near &= gone.random(len(near)) >= config.demolished
     footprints, tops = [], []
     for building, shift, height in zip(area.buildings[near], shifts[near], heights[near], strict=True):
         moved = affinity.translate(building, *shift)
+        if config.outline_detail_m > 0.0:
+            moved = detailed(moved, config.outline_detail_m, outlines)
         for part in shapely.get_parts(moved.difference(corridor) if moved.intersects(corridor) else moved):
             if part.geom_type == "Polygon" and part.area > 0.5:
                 footprints.append(part)
                 tops.append(float(height))
+    for footprint, height in new_buildings(area, route, REACH_M, CORRIDOR_M, round(config.new_buildings * int(near.sum())), new):
+        footprints.append(footprint)
+        tops.append(height)
     beside = roadside(area, route, REACH_M, np.array(footprints, dtype=object), config, rng)
     leaves = Mesh.joined([beside.leaves, thicket(area.buildings[overgrown], corridor, rng)])
     west, south, east, north = shapely.bounds(route) + np.array([-1.0, -1.0, 1.0, 1.0]) * 2.0 * REACH_M
-    floor = Mesh(np.array([[west, south, 0], [east, south, 0], [east, north, 0], [west, north, 0.0]]), np.array([[0, 1, 2], [0, 2, 3]]))
     return World(
-        floor, Mesh.joined([prism(f, 0.0, top) for f, top in zip(footprints, tops, strict=True)]), beside.vehicles, leaves, beside.others
+        terrain.ground(west, south, east, north),
+        Mesh.joined([_on(terrain, footprint, top) for footprint, top in zip(footprints, tops, strict=True)]),
+        terrain.lifted(beside.vehicles),
+        terrain.lifted(leaves),
+        {label: terrain.lifted(mesh) for label, mesh in beside.others.items()},
+        terrain,
     )
+
+
+def _on(terrain: Terrain, footprint: Polygon, height_m: float) -> Mesh:
+    """A building on the ground: its roof is level, so high above the ground in its middle, and its walls reach below the lowest ground."""
+    if terrain.is_level:
+        return prism(footprint, 0.0, height_m)
+    lowest = float(terrain.height(shapely.get_coordinates(footprint)).min()) - FOUNDATION_M
+    middle = float(terrain.height(shapely.get_coordinates(footprint.centroid))[0])
+    return prism(footprint, lowest, max(middle, lowest + FOUNDATION_M) + height_m)
 
 
 def _heights(area: AreaMap, rng: np.random.Generator) -> NDArray[np.float64]:
