@@ -23,6 +23,7 @@ from urban_map_loc.simulation.world import build_world
 CLOUDS_A_WORLD = 8
 SHORTEST_ROAD_M = 25.0
 STEREO_SHARE = 0.12
+MOST_RAYS = 130_000
 # Real walls against extruded ones: panes of so many metres let rays in or swallow them, and stand in or out a little.
 PANE_M = (1.4, 1.4, 1.3)
 PANES, SWALLOWED, ROOM_M, RELIEF_M = 0.25, 0.4, 1.2, 0.08
@@ -80,14 +81,15 @@ def random_sensor(rng: np.random.Generator) -> Sensor:
         config = StereoConfig(disparity_error_px=float(rng.uniform(0.1, 0.4)))
         return stereo_sensor(float(rng.uniform(500.0, 1100.0)), float(rng.uniform(0.2, 0.6)), np.radians(rng.uniform(60.0, 90.0)), config)
     known = [sensor for sensor in SENSORS.values() if sensor.depth_noise_per_m == 0.0]
-    columns = int(rng.integers(700, 1801))
+    columns = int(rng.integers(700, 2001))
     if rng.random() < 0.5:
         chosen = known[int(rng.integers(len(known)))]
         return Sensor(chosen.elevations_rad, columns, chosen.minimum_m, chosen.maximum_m)
     beams = int(rng.choice([16, 24, 32, 48, 64, 128]))
-    high, low = rng.uniform(2.0, 22.0), rng.uniform(-31.0, -12.0)
+    # Sensors for cars look down: many end hardly above the horizon, and see no more than the foot of a wall nearby.
+    high, low = rng.uniform(1.0, 6.0) if rng.random() < 0.5 else rng.uniform(6.0, 22.0), rng.uniform(-31.0, -12.0)
     even = np.linspace(0.0, 1.0, beams) ** rng.uniform(0.7, 1.4)
-    return Sensor(np.radians(high + (low - high) * even), min(columns, 80000 // beams), 0.9, float(rng.uniform(60.0, 120.0)))
+    return Sensor(np.radians(high + (low - high) * even), min(columns, MOST_RAYS // beams), 0.9, float(rng.uniform(60.0, 120.0)))
 
 
 def _traffic(road: shapely.LineString, along: float, rng: np.random.Generator) -> Mesh:
