@@ -1,7 +1,8 @@
 """The same settings for every simulated sensor: points, tiles and single-scan answers, on KITTI 07's and Oxford's maps (15 min).
 
 Tiles are compared with those that the labelled points make, and with the map's own view from the true pose. Answers come from
-verification alone, over every drivable cell of the map: no network, no history, heading unknown.
+verification alone, over every drivable cell of the map: no network, no history, heading unknown. With `--model`, a MapNet trained on
+KITTI 07's map, KITTI's scans are answered as a localizer answers one scan, too: its guesses, verified.
 """
 
 from __future__ import annotations
@@ -23,22 +24,25 @@ from urban_map_loc.area.geopackage import read_area
 from urban_map_loc.area.raster import BuildingRaster, raster_cache
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.extraction import building_mask
-from urban_map_loc.cloud.scan import scan_of_cloud
+from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
 from urban_map_loc.config import CloudConfig, LocalizerConfig, TileConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.mapnet.checkpoint import load_checkpoint
 from urban_map_loc.mapnet.hypotheses import Hypotheses
+from urban_map_loc.mapnet.network import MapNet
 from urban_map_loc.simulation.lidar import SENSORS
+from urban_map_loc.tile.from_cloud import ScanRenderer
 from urban_map_loc.tile.from_map import MapRenderer
 from urban_map_loc.tile.grid import TileGrid
 
+KITTI = "KITTI 07"
 MAPS = {
-    "KITTI 07": ("kitti/07/map.osm", "kitti/07/truth.csv"),
+    KITTI: ("kitti/07/map.osm", "kitti/07/truth.csv"),
     "Oxford": ("oxford/oxford.osm", "robotcar/2014-12-02-15-30-08/ins_at_images.csv"),
 }
-WAYS = ("labels", "geometric")
 RIGHT_M = 5.0
 NEAR_M = 30.0
 
@@ -52,29 +56,42 @@ class Place:
     verifier: Verifier
     cells: Hypotheses
     renderer: MapRenderer
+    network: MapNet | None = None
 
     @classmethod
-    def of(cls, path: Path, tile: TileConfig) -> Place:
-        """From an area file."""
+    def of(cls, path: Path, tile: TileConfig, model: Path | None = None) -> Place:
+        """From an area file, and a model of it."""
         area, config = read_area(path), LocalizerConfig()
         raster = BuildingRaster.from_area(area, config.raster, raster_cache(path))
         cells = everywhere(area)
         verification = type(config.verification)(cells=len(cells.log_probability))
-        return cls(area, raster, Verifier(area, raster, verification), cells, MapRenderer(raster, tile))
+        network = None
+        if model is not None:
+            checkpoint = load_checkpoint(model)
+            checkpoint.check_area(area, str(path))
+            network = checkpoint.network
+        return cls(area, raster, Verifier(area, raster, verification), cells, MapRenderer(raster, tile), network)
 
-    def right(self, points: NDArray[np.float64], truth: Pose2) -> bool:
-        """Whether the best answer to hits `(N, 2)` [m] is within `RIGHT_M` of the truth."""
-        answers = self.verifier.answers(points, self.cells)
-        return bool(answers) and answers[0].T_map_base.distance_to(truth) < RIGHT_M
+    def right(self, scan: BuildingScan, tile: TileConfig, truth: Pose2) -> tuple[bool, bool]:
+        """Whether the best answer to a scan is within `RIGHT_M` of the truth: of verification alone, of the network's guesses verified."""
+        guesses = [self.cells]
+        if self.network is not None:
+            image = ScanRenderer(tile).tile(scan.points, scan.seen_m, scan.road).image
+            guesses.append(self.network.hypotheses(image, LocalizerConfig().verification.cells))
+        answers = [self.verifier.answers(scan.points, guess) for guess in guesses]
+        right = [bool(best) and best[0].T_map_base.distance_to(truth) < RIGHT_M for best in answers]
+        return right[0], right[-1]
 
 
 @dataclass
 class Figures:
-    """Sums over the scans of a row."""
+    """Sums over the scans of a row: what extraction by `kind` gives against labels."""
 
+    kind: str
     points: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
     pixels: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    right: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
+    # Right answers by labels and by `kind`: of verification alone, and of the network's guesses verified.
+    right: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), dtype=np.int64))
     scans: int = 0
 
     def add(self, place: Place, seen: Seen, tile: TileConfig, depth_noise_per_m: float = 0.0) -> None:
@@ -83,19 +100,19 @@ class Figures:
         cloud, grid, tiles = seen.cloud, TileGrid(tile), {}
         distance = np.hypot(cloud.points[:, 0], cloud.points[:, 1])
         there = (cloud.label == BUILDING) & (distance > CloudConfig().minimum_range_m) & (distance < tile.range_m)
-        ways = {way: CloudConfig(kind=way, depth_noise_per_m=depth_noise_per_m) for way in WAYS}
-        found = building_mask(cloud, ways["geometric"], tile.range_m)
+        found = building_mask(cloud, CloudConfig(kind=self.kind, depth_noise_per_m=depth_noise_per_m), tile.range_m)
         self.points += (found & there).sum(), found.sum(), there.sum()
-        for way, config in ways.items():
+        for row, way in enumerate(("labels", self.kind)):
             try:
-                points = scan_of_cloud(cloud, config, tile).points
+                scan = scan_of_cloud(cloud, CloudConfig(kind=way, depth_noise_per_m=depth_noise_per_m), tile)
             except CloudError:
-                points = np.zeros((0, 2))
-            tiles[way] = grid.draw(points)
-            self.right[way] += len(points) > 0 and place.right(points, seen.T_map_base)
+                tiles[way] = grid.draw(np.zeros((0, 2)))
+                continue
+            tiles[way] = grid.draw(scan.points)
+            self.right[row] += place.right(scan, tile, seen.T_map_base)
         tiles["map"] = place.renderer.tiles(seen.T_map_base.as_array()[None])[0]
         for other in ("labels", "map"):
-            counts = (*_alike(tiles["geometric"], tiles[other]), *_alike(tiles[other], tiles["geometric"]))
+            counts = (*_alike(tiles[self.kind], tiles[other]), *_alike(tiles[other], tiles[self.kind]))
             self.pixels[other] = self.pixels.get(other, np.zeros(4, dtype=np.int64)) + counts
 
     @property
@@ -105,7 +122,7 @@ class Figures:
         shares = [f"{right / max(found, 1):.2f}", f"{right / max(there, 1):.2f}"]
         for counts in self.pixels.values():
             shares += [f"{100 * counts[0] / max(counts[1], 1):.0f} %", f"{100 * counts[2] / max(counts[3], 1):.0f} %"]
-        return " | ".join([*shares, *(f"{count} of {self.scans}" for count in self.right.values())])
+        return " | ".join([*shares, *(f"{labels}, {kind} of {self.scans}" for labels, kind in self.right.T)])
 
 
 def _alike(tile: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[int, int]:
@@ -133,27 +150,37 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "sensors", help="default: %(default)s")
     options.add_argument("--places", type=int, default=12, help="simulated scans of each sensor on each map (default: %(default)s)")
+    options.add_argument("--kind", choices=("geometric", "fcn"), default="geometric", help="who tells buildings (default: %(default)s)")
+    options.add_argument("--model", type=Path, default=None, metavar="MODEL", help="MapNet trained on KITTI 07's map (kitti/07/map.osm)")
     given = options.parse_args()
     data, tile, rows = data_folder(given.data), TileConfig(), dict[str, Figures]()
     given.out.mkdir(parents=True, exist_ok=True)
+
+    def add(row: str, place: Place, seen: Seen, depth_noise_per_m: float = 0.0) -> None:
+        rows.setdefault(row, Figures(given.kind)).add(place, seen, tile, depth_noise_per_m)
+
     for name, (osm, route) in MAPS.items():
         path = given.out / f"{name.replace(' ', '_').lower()}.gpkg"
         step("area", "build", "--osm", data / osm, "--out", path)
-        place = Place.of(path, tile)
-        for sensor, known in SENSORS.items():
+        place = Place.of(path, tile, given.model if name == KITTI else None)
+        for sensor, known in SENSORS.items() if given.places else ():
             for seen in simulated_scans(place.area, Trajectory.read_csv(data / route), sensor, given.places, seed=3):
-                rows.setdefault(f"{name}, simulated {sensor}", Figures()).add(place, seen, tile, known.depth_noise_per_m)
-        if name == "KITTI 07":
+                add(f"{name}, simulated {sensor}", place, seen, known.depth_noise_per_m)
+        if name == KITTI:
             for row, seen in real(place, data):
-                rows.setdefault(row, Figures()).add(place, seen, tile)
+                add(row, place, seen)
     text = (
         "| scans | precision | recall | pixels on those of labels | pixels of labels found | on the map's | of the map's found "
-        f"| within {RIGHT_M:g} m by labels | by shape |\n|---|---|---|---|---|---|---|---|---|\n"
+        f"| within {RIGHT_M:g} m by labels, by {given.kind} | the same with the network |\n|---|---|---|---|---|---|---|---|---|\n"
     )
     text += "\n".join(f"| {name} | {figures.row} |" for name, figures in rows.items())
-    total = {way: sum(f.right[way] for name, f in rows.items() if "simulated" not in name) for way in WAYS}
-    text += f"\n\nKITTI's scans answered within {RIGHT_M:g} m: {total['labels']} by labels, {total['geometric']} by shape"
-    store(given.out, {name: {"scans": f.scans, "right": f.right} for name, f in rows.items()}, text)
+    for what, ending in (("whole", "whole"), ("16 of 64 beams", "16 of 64 beams"), ("half", "half")):
+        right = np.sum([f.right for name, f in rows.items() if name.endswith(ending)], axis=0)
+        for how, (labels, kind) in zip(("verification alone", "network and verification"), right.T, strict=True):
+            if how == "verification alone" or given.model is not None:
+                share = 100.0 * kind / max(labels, 1)
+                text += f"\n\nKITTI 00 and 07, {what}, {how}: {labels} right by labels, {kind} by {given.kind}: {share:.0f} %"
+    store(given.out, {name: {"scans": f.scans, "right": f.right.tolist()} for name, f in rows.items()}, text)
 
 
 if __name__ == "__main__":

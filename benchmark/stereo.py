@@ -23,7 +23,12 @@ from urban_map_loc.tile.grid import TileGrid
 BUILDING = 50  # SemanticKITTI
 NEAR_M = 30.0
 SAME_M = 1.0  # a stereo point has the class of the lidar point that is no further away
-KINDS = ("geometric",)
+# Who tells buildings; the second is told how ranges of smoothed pairs err.
+WAYS = {
+    "geometric": CloudConfig(kind="geometric"),
+    "geometric, depth_noise_per_m 0.0003": CloudConfig(kind="geometric", depth_noise_per_m=0.0003),
+    "fcn": CloudConfig(kind="fcn"),
+}
 
 
 @dataclass
@@ -81,7 +86,7 @@ def measure(folder: Path) -> Figures:
         walls = lidar[(label == BUILDING) & inside]
         distance, nearest = cKDTree(lidar).query(cloud.points)
         ways = {"the lidar's labels": (distance < SAME_M) & (label[nearest] == BUILDING)}
-        ways |= {kind: building_mask(Cloud(0.0, cloud.points), CloudConfig(kind=kind)) for kind in KINDS}
+        ways |= {way: building_mask(Cloud(0.0, cloud.points), told) for way, told in WAYS.items()}
         for way, mask in ways.items():
             out.overlap.setdefault(way, []).append(overlap(cloud.points[mask], walls, lidar[label == BUILDING]))
     return out

@@ -15,19 +15,27 @@ from safetensors.torch import load_file, save_file
 
 from urban_map_loc.cloud import fcn_kernels as k
 from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.columns import coarser, flatness, gather, wall_lean
 from urban_map_loc.cloud.extraction import building_mask
 from urban_map_loc.cloud.fcn import Fcn, FcnNetwork
 from urban_map_loc.cloud.fcn_file import FORMAT, load_fcn, save_fcn
+from urban_map_loc.cloud.fcn_grid import FLAT_M, CloudGrid
+from urban_map_loc.cloud.walls import needed_heights
 from urban_map_loc.config import CloudConfig, FcnConfig, FcnGridConfig
 from urban_map_loc.errors import ModelError
 from urban_map_loc.mapnet.checkpoint import METADATA_SUM, sum_of_metadata
 
-FLAT = np.zeros((50, 50), np.float32)
-AT = (FLAT, 50.0, 0.5, 2.5, 0.3)
+LEVEL, NO_GROUND = np.zeros(3), np.zeros((50, 50), np.float32)
+AT = (LEVEL, NO_GROUND, 50.0, 0.5, 2.5, 0.3)
+
+
+def grid_of(points: np.ndarray) -> CloudGrid:
+    """On ground at height 0, whatever the points say."""
+    return CloudGrid(np.ascontiguousarray(points, np.float32).reshape(-1, 3), FcnGridConfig(), AT)
 
 
 def features(points: list[tuple[float, float, float]]) -> np.ndarray:
-    return k.column_features(np.array(points, np.float32).reshape(-1, 3), *AT)
+    return grid_of(np.array(points)).features()
 
 
 def test_features_of_one_column_by_hand():
@@ -42,19 +50,37 @@ def test_features_of_one_column_by_hand():
     assert c[k.LOWEST] == pytest.approx(1.0 / 6.0)
     assert c[[k.MEAN_X, k.MEAN_Y]] == pytest.approx([0.0, 0.0], abs=1e-4)
     assert c[[k.SPREAD_XX, k.SPREAD_XY, k.SPREAD_YY]] == pytest.approx([0.24, 0.0, 0.24], abs=1e-4)
-    assert c[k.THICKNESS] == pytest.approx(0.1 / k.THICKEST_M, abs=1e-4)
-    assert c[k.REACH] == pytest.approx(5.0 / 6.0)
     assert c[k.DISTANCE] == pytest.approx(np.hypot(10.75, 0.25) / 50.0)
+    assert c[[k.FLAT_FINE, k.FLAT, k.FLAT_COARSE]].tolist() == [0.0, 0.0, 0.0]  # too few points to tell
+    assert c[k.VIEW] == pytest.approx(5.0 / 6.0)
 
 
-def test_a_wall_is_thin_whatever_its_direction():
+def test_a_wall_is_flat_whatever_its_direction():
     along = np.linspace(-1.0, 1.0, 40)
     for angle in (0.0, 0.4, 1.0, 2.0):
         wall = [(12.25 + t * np.cos(angle), 3.25 + t * np.sin(angle), z) for t in along for z in (1.0, 2.0)]
-        assert features(wall)[k.THICKNESS, 124, 106] < 0.01
+        assert (features(wall)[[k.FLAT_FINE, k.FLAT, k.FLAT_COARSE], 124, 106] > 0.85).all()
     rng = np.random.default_rng(0)
     bush = np.column_stack([rng.uniform([11.0, 2.0], [13.5, 4.5], (400, 2)), rng.uniform(0.5, 3.0, 400)])
-    assert features(bush.tolist())[k.THICKNESS, 124, 106] > 0.7
+    assert (features(bush.tolist())[[k.FLAT_FINE, k.FLAT, k.FLAT_COARSE], 124, 106] < -0.25).all()
+
+
+def test_flatness_and_view_of_a_column_are_those_of_the_walls():
+    """What `columns` and `walls` say of one column, in sizes of 0.25, 0.5 and 1 m."""
+    rng = np.random.default_rng(0)
+    points = np.column_stack([rng.uniform([10.0, 0.0], [13.0, 2.0], (500, 2)), rng.uniform(0.5, 3.0, 500)]).astype(np.float32)
+    f = grid_of(points).features()
+    fine = gather(points, *AT[:3], 0.25, *AT[4:])
+    own = coarser(fine, 0.25)
+    coarse = coarser(own, 0.5)
+    lean = wall_lean(own, 0.5)
+    thin, wide = flatness(fine, 0.25, lean, FLAT_M[0]), flatness(coarse, 1.0, lean, FLAT_M[2])
+    a, b = 123, 102
+    assert f[k.FLAT, a, b] == pytest.approx(flatness(own, 0.5, lean, FLAT_M[1])[own.slots[a, b]])
+    assert f[k.FLAT_COARSE, a, b] == pytest.approx(wide[coarse.slots[a // 2, b // 2]])
+    inside = fine.slots[2 * a : 2 * a + 2, 2 * b : 2 * b + 2].ravel()
+    assert f[k.FLAT_FINE, a, b] == pytest.approx(np.nanmax(thin[inside[inside >= 0]]))
+    assert f[k.VIEW, a, b] == pytest.approx(needed_heights(own, 0.5, 9.0)[1][own.slots[a, b]] / 6.0)
 
 
 def test_what_lies_outside_or_on_the_car_is_not_seen():
@@ -67,23 +93,35 @@ def test_what_lies_outside_or_on_the_car_is_not_seen():
 )
 def test_features_stay_small_and_counts_agree(points, height):
     cloud = np.array(points, np.float32).reshape(-1, 3)
-    at = (FLAT - np.float32(height), *AT[1:])
-    f = k.column_features(cloud, *at)
+    grid = CloudGrid(cloud, FcnGridConfig(), (LEVEL, NO_GROUND - np.float32(height), *AT[2:]))
+    f = grid.features()
     assert np.isfinite(f).all()
     assert np.abs(f).max(initial=0.0) < 2.5
     chosen = cloud[:, 2] > 1.0
-    counts = k.count_in_columns(cloud, chosen, *at)
-    seen = k.points_in_columns(cloud, np.ones((k.BANDS, 200, 200), bool), *at)
+    counts, seen = grid.counts(chosen), grid.points_of(np.ones((k.BANDS, 200, 200), bool))
     assert counts[0].sum() == seen.sum()
     assert counts[1].sum() == (seen & chosen).sum()
     assert ((counts[0] > 0) == (f[: k.BANDS] > 0)).all()
 
 
 def test_points_take_the_answer_of_their_band_and_column():
-    points = np.array([(10.7, 0.2, 1.0), (10.7, 0.2, 3.0), (10.7, 0.7, 1.0), (10.7, 0.2, 0.1)], np.float32)
+    points = np.array([(10.7, 0.2, 1.0), (10.7, 0.2, 3.0), (10.7, 0.7, 1.0), (10.7, 0.2, 0.1)])
     columns = np.zeros((k.BANDS, 200, 200), bool)
     columns[1, 121, 100] = True
-    assert k.points_in_columns(points, columns, *AT).tolist() == [True, False, False, False]
+    assert grid_of(points).points_of(columns).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("range_m", [10.0, 33.3, 50.0])
+def test_heights_count_from_the_ground_however_askew(range_m):
+    """On a plane that leans, points keep the bands of the level one."""
+    rng = np.random.default_rng(0)
+    flat = np.column_stack([rng.uniform(-45, 45, (20000, 2)), np.zeros(20000)])
+    walls = np.column_stack([np.repeat([6.0, 8.0], 300), rng.uniform(-5, 5, 600), np.tile([1.1, 1.9, 2.9], 200)])
+    level = np.concatenate([flat, walls]).astype(np.float32)
+    askew = level + np.column_stack([np.zeros((len(level), 2)), 0.06 * level[:, 0] - 0.04 * level[:, 1] - 1.7]).astype(np.float32)
+    a, b = (CloudGrid.of(points, FcnGridConfig(), range_m) for points in (level, askew))
+    everything = np.ones(len(level), bool)
+    np.testing.assert_array_equal(a.counts(everything), b.counts(everything))
 
 
 @pytest.mark.parametrize("side", [200, 97, 16, 1])

@@ -6,6 +6,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from towns import crossing
@@ -16,7 +17,9 @@ from urban_map_loc.cloud.fcn_file import load_fcn
 from urban_map_loc.config import FcnConfig, FcnGridConfig, FcnTrainingConfig
 from urban_map_loc.errors import CloudError
 from urban_map_loc.simulation.classes import BUILDING, FENCE, PERSON, POLE, ROAD, TRUNK, VEGETATION, VEHICLE
-from urban_map_loc.simulation.labelled import labelled_clouds
+from urban_map_loc.simulation.labelled import labelled_clouds, with_rows
+from urban_map_loc.simulation.solids import Mesh
+from urban_map_loc.simulation.world import World
 from urban_map_loc.training.segmentation import ColumnSample, cropped, one_cycle, train_fcn, turned
 
 GRID = FcnGridConfig(range_m=20.0)
@@ -122,6 +125,29 @@ def torch_equal(a, b) -> bool:
 def test_too_few_clouds():
     with pytest.raises(CloudError, match="only 3 clouds"):
         train_fcn(map(wall_and_bush, range(3)), BUILDING, FcnConfig(GRID))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_run_along_the_road_and_leave_it_free(seed):
+    road = shapely.LineString([(0, 0), (60, 0), (75, 20), (75, 80)])
+    nothing = Mesh.joined([])
+    world = with_rows(World(nothing, nothing, nothing, nothing, {POLE: nothing}), road, np.random.default_rng(seed))
+    assert set(world.others) == {POLE, FENCE}
+    corners = np.concatenate([world.leaves.vertices, world.others[FENCE].vertices])[:, :2]
+    beside = shapely.distance(shapely.points(corners), road)
+    assert beside.min(initial=9.0) > 1.5
+    assert beside.max(initial=0.0) < 17.0
+
+
+def test_some_rows_are_long():
+    """As long as rows of houses, and as high; walls are lower than hedges."""
+    road, nothing = shapely.LineString([(0, 0), (200, 0)]), Mesh.joined([])
+    bare = World(nothing, nothing, nothing, nothing)
+    worlds = [with_rows(bare, road, np.random.default_rng(seed)) for seed in range(20)]
+    hedges, walls = [w.leaves.vertices for w in worlds], [w.others[FENCE].vertices for w in worlds]
+    assert max(np.ptp(v[:, 0]) for v in hedges if len(v)) > 40.0
+    assert 3.0 < max(v[:, 2].max(initial=0.0) for v in hedges) <= 5.0
+    assert 1.5 < max(v[:, 2].max(initial=0.0) for v in walls) <= 2.2
 
 
 def test_simulated_clouds_are_labelled_and_all_different():

@@ -77,9 +77,9 @@ def point_kinds(cloud: Cloud, config: CloudConfig, range_m: float = 50.0, road: 
 def _told(cloud: Cloud, config: CloudConfig, range_m: float) -> Bools | None:
     """Building points by label or by a trained segmentation; None where their shape is to tell."""
     if config.kind == "fcn":
-        from urban_map_loc.cloud.fcn_file import load_fcn
+        from urban_map_loc.cloud.fcn_file import PACKAGED, load_fcn
 
-        return load_fcn(Path(config.fcn_model)).building_mask(cloud.points, range_m, config.fcn_probability)
+        return load_fcn(Path(config.fcn_model or PACKAGED)).building_mask(cloud.points, range_m, config.fcn_probability)
     if config.kind == "labels" and cloud.label is None:
         raise CloudError(f"cloud has no field {' or '.join(config.label_fields)}; publish one or set cloud.kind to geometric")
     if cloud.label is None or config.kind == "geometric":

@@ -1,6 +1,6 @@
 """Fully convolutional segmentation of a cloud seen from above (after FCN-8s, Long, Shelhamer and Darrell 2015).
 
-The image is a grid of columns with features of the points in each (`fcn_kernels`), the answer a probability of building for each
+The image is a grid of columns with features of the points in each (`fcn_grid`), the answer a probability of building for each
 band of height in each column. Coarse, far-sighted layers are brought up step by step and added to finer ones.
 """
 
@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from urban_map_loc.cloud.fcn_kernels import BANDS, FEATURES, column_features, points_in_columns
-from urban_map_loc.cloud.ground import ground_heights
+from urban_map_loc.cloud.fcn_grid import CloudGrid
+from urban_map_loc.cloud.fcn_kernels import BANDS, FEATURES
 from urban_map_loc.config import FcnConfig
 
 WIDTHS = (24, 40, 64, 96)  # channels at 1/2, 1/4, 1/8 and 1/16 of the grid
@@ -65,11 +65,8 @@ class Fcn:
 
     def building_mask(self, points: NDArray[np.float32], range_m: float, probability: float) -> NDArray[np.bool_]:
         """True `(N,)` for the points `(N, 3)` [m], base frame, within `range_m` [m] that are on buildings with at least `probability`."""
-        grid = self.config.grid
-        ground = ground_heights(points, range_m, grid.minimum_range_m)
-        at = (ground, range_m, grid.column_size_m, grid.minimum_range_m, grid.ground_clearance_m)
+        grid = CloudGrid.of(points, self.config.grid, range_m)
         with torch.inference_mode():
-            logits = self.network(torch.from_numpy(column_features(points, *at))[None])[0]
+            logits = self.network(torch.from_numpy(grid.features())[None])[0]
             building = (torch.sigmoid(logits) >= probability).numpy()
-        mask: NDArray[np.bool_] = points_in_columns(points, building, *at)
-        return mask
+        return grid.points_of(building)

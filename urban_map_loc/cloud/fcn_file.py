@@ -19,7 +19,9 @@ from urban_map_loc.settings import from_dict, to_dict
 
 FORMAT = "urban_map_loc segmentation"
 FORMAT_VERSION = 1
-REMEDY = "make one with `urban_map_loc train-fcn --out {}`"
+REMEDY = "make one with `urban_map_loc train-fcn --out FCN.safetensors` and give its path as cloud.fcn_model"
+# Comes with the package; `urban_map_loc train-fcn --out` this file makes it, from generated towns alone.
+PACKAGED = Path(__file__).with_name("fcn.safetensors")
 
 
 def save_fcn(fcn: Fcn, path: Path) -> None:
@@ -50,14 +52,14 @@ def load_fcn(path: Path) -> Fcn:
         ModelError: missing, damaged, no segmentation of this project, or of another format.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; {REMEDY.format(path.name)}, and give its path as cloud.fcn_model")
+        raise ModelError(f"{path}: no such file; {REMEDY}")
     try:
         with safe_open(path, framework="pt") as file:
             tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} is damaged or no safetensors file ({_first_line(error)}); copy it again or train anew") from None
     if metadata.get("format") != FORMAT:
-        raise ModelError(f"{path} is no segmentation of urban_map_loc; {REMEDY.format(path.name)}")
+        raise ModelError(f"{path} is no segmentation of urban_map_loc; {REMEDY}")
     if metadata.get("format_version") != str(FORMAT_VERSION):
         raise ModelError(
             f"{path} has format {metadata.get('format_version')}, urban_map_loc {__version__} reads {FORMAT_VERSION}; "

@@ -119,12 +119,3 @@ def follow_ground(points: Floats, plane: Plane, range_m: float, minimum_range_m:
                 else:
                     ground[a, b], unseen[a, b] = predicted, gap + np.float32(GROUND_CELL_M)
     return ground
-
-
-def ground_heights(points: Floats, range_m: float, minimum_range_m: float) -> Floats:
-    """Height of the ground `(G, G)` in the base frame, at the middle of every ground cell."""
-    plane = level_plane(points, range_m, minimum_range_m)
-    ground: Floats = follow_ground(points, plane, range_m, minimum_range_m)
-    middles = (np.arange(len(ground)) + 0.5) * GROUND_CELL_M - range_m
-    ground += (plane[0] + plane[1] * middles[:, None] + plane[2] * middles).astype(np.float32)
-    return ground

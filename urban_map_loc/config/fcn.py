@@ -21,9 +21,9 @@ class FcnGridConfig(Section):
 class FcnTrainingConfig(Section):
     """How the segmentation is trained."""
 
-    clouds: int = setting(1200, "simulated clouds to learn from", low=8)
+    clouds: int = setting(1000, "simulated clouds to learn from", low=8)
     validation_clouds: int = setting(64, "further clouds, never trained on", low=1)
-    steps: int = setting(2400, "optimizer steps", low=1)
+    steps: int = setting(1500, "optimizer steps", low=1)
     crop_columns: int = setting(112, "side of the square that a step sees of a cloud: a third of the cost of all, and more variety", low=16)
     batch_size: int = setting(8, "clouds a step, each turned and mirrored at random", low=1, high=256)
     learning_rate: float = setting(3e-3, "peak of the schedule (AdamW, one cycle)", low=1e-6, high=1.0)

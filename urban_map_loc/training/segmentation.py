@@ -14,16 +14,8 @@ from torch import Tensor, nn
 
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.fcn import Fcn, FcnNetwork
-from urban_map_loc.cloud.fcn_kernels import (
-    MEAN_X,
-    MEAN_Y,
-    SPREAD_XX,
-    SPREAD_XY,
-    SPREAD_YY,
-    column_features,
-    count_in_columns,
-)
-from urban_map_loc.cloud.ground import ground_heights
+from urban_map_loc.cloud.fcn_grid import CloudGrid
+from urban_map_loc.cloud.fcn_kernels import MEAN_X, MEAN_Y, SPREAD_XX, SPREAD_XY, SPREAD_YY
 from urban_map_loc.config import FcnConfig, FcnGridConfig
 from urban_map_loc.errors import CloudError, ModelError
 
@@ -52,14 +44,13 @@ class ColumnSample:
         """
         if cloud.label is None:
             raise CloudError("a cloud to learn from has no field label; simulate it with labels, or add them")
-        ground = ground_heights(cloud.points, config.range_m, config.minimum_range_m)
-        at = (ground, config.range_m, config.column_size_m, config.minimum_range_m, config.ground_clearance_m)
-        features = column_features(cloud.points, *at)
-        points, building = count_in_columns(cloud.points, cloud.label == building_label, *at)
+        grid = CloudGrid.of(cloud.points, config, config.range_m)
+        features = grid.features()
+        points, building = grid.counts(cloud.label == building_label)
         columns = np.flatnonzero(features.any(axis=0).ravel())
 
-        def there(grid: NDArray[np.float32]) -> NDArray[np.float16]:
-            return grid.reshape(len(grid), -1)[:, columns].astype(np.float16)
+        def there(values: NDArray[np.float32]) -> NDArray[np.float16]:
+            return values.reshape(len(values), -1)[:, columns].astype(np.float16)
 
         share = building / np.maximum(points, 1.0)
         return cls(features.shape[1], columns.astype(np.int32), there(features), there(share), there(np.sqrt(points)))
