@@ -69,7 +69,7 @@ def test_lock_and_loss() -> None:
     assert lock["availability"] == 0.6
     assert lock["times_lost"] == 1
     assert lock["locked_wrong_over_10_m"] == 1
-    assert metrics["fused"]["position_m"] == {"mean": 4.0, "median": 1.0, "p95": 10.0, "max": 11.0}
+    assert metrics["fused"]["position_m"] == {"mean": 4.0, "rms": 6.377, "median": 1.0, "p95": 10.0, "max": 11.0}
     assert "single_scan" not in metrics
 
 

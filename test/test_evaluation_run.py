@@ -138,9 +138,7 @@ def test_evaluate_writes_three_files(tmp_path: Path, single_scan: bool) -> None:
     assert ("single_scan" in metrics) == single_scan
     assert (folder / "map.png").read_bytes()[:4] == b"\x89PNG"
     report = (folder / "report.html").read_text()
-    assert report.count("<svg") == 1
-    assert "data:image/png;base64," in report
-    assert "http://" not in report.replace("http://www.w3.org", "")
+    assert "://" not in report.replace("file://", "")  # nothing to fetch
     assert "minimum_hits" in report
 
 
