@@ -82,8 +82,7 @@ def _draw_estimates(figure: Figure, axes: Axes, estimates: Estimates, truth: Flo
     error = pose_errors(estimates.poses[chosen], truth[chosen])["position"]
     east, north = estimates.poses[chosen, :2].T
     colour = np.nan_to_num(error)
-    scale = LinearSegmentedColormap.from_list("error", ERROR_COLOURS[:-1])
-    scale.set_over(ERROR_COLOURS[-1])
+    scale = LinearSegmentedColormap.from_list("error", ERROR_COLOURS[:-1]).with_extremes(over=ERROR_COLOURS[-1])
     dots = axes.scatter(east, north, c=colour, cmap=scale, vmin=0.0, vmax=error_scale_end_m(error), s=13.0, linewidths=0.0, zorder=7)
     if np.isfinite(error).any():
         total_w, total_h = width + COLOUR_BAR_IN, height + 0.55

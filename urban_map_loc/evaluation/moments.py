@@ -56,7 +56,7 @@ def moments(run: Run, truth: FloatArray, inside: NDArray[np.bool_]) -> list[Mome
     out += _largest(error["position"], "error", "largest position error, {:.2f} m", "largest error {:.2f} m")
     out += _largest(np.abs(np.degrees(error["heading"])), "heading", "largest heading error, {:.2f}°", "")
     out += _largest(estimates.latency_ms, "latency", "slowest answer, {:.0f} ms", "")
-    known = np.isfinite(truth).all(axis=1)
+    known = np.asarray(np.isfinite(truth).all(axis=1))
     for begin, end in runs_of(known & ~inside)[:MOST_OF_A_KIND]:
         if begin > 0:
             out.append(Moment(begin, "off", "the car leaves the map", "leaves the map"))

@@ -227,9 +227,10 @@ def read_run(path: Path) -> Run:
     clouds = len(run.estimates.stamp_s)
     if not clouds:
         raise BagError(f"{path / ESTIMATES_FILE} holds no cloud; {again} on a bag with clouds")
-    for name, table in ((SINGLE_SCAN_FILE, single and single.stamp_s), (FRAMES_FILE, frames and frames.frames)):
-        if table is not None and len(table) != clouds:
-            raise BagError(f"{path / name} is of {len(table)} clouds, {ESTIMATES_FILE} of {clouds}: it is cut off; {again}")
+    rows = {SINGLE_SCAN_FILE: len(single.stamp_s) if single else clouds, FRAMES_FILE: len(frames.frames) if frames else clouds}
+    for name, count in rows.items():
+        if count != clouds:
+            raise BagError(f"{path / name} is of {count} clouds, {ESTIMATES_FILE} of {clouds}: one is cut off; {again}")
     return run
 
 

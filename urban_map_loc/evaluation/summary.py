@@ -15,36 +15,36 @@ TOGETHER = ((1.0, 1.0), (3.0, 3.0), (5.0, 5.0), (10.0, 5.0))
 
 
 def summary_rows(metrics: Mapping[str, Any]) -> dict[str, Rows]:
-    """Name and value of what a reader wants to know, grouped by heading."""
+    """Name and value of what a reader wants to know, grouped by heading; without truth, of what needs none."""
     groups: dict[str, Rows] = {}
-    single = metrics.get("single_scan")
-    if single is not None:
+    single, fused, offset = metrics.get("single_scan"), metrics["fused"], metrics["map_offset"]
+    has_truth = metrics["clouds_with_truth"] > 0
+    if single is not None and has_truth:
         groups["Each cloud alone, no prior; of all on the map"] = [
             *_recall_rows(single),
             (f"heading within {HEADING_DEG:g}° of those within {NEAR_M:g} m", percent(single["heading_within_5_deg_of_those_within_5_m"])),
             ("median position error of all clouds", with_unit(single["position_median_m"], "m")),
         ]
-    groups["Finding itself"] = _lock_rows(metrics["lock"])
-    fused = metrics["fused"]
-    groups["While locked: mean / median / 95 % / max"] = [
-        ("position error [m]", _statistics(fused["position_m"])),
-        ("along the road, absolute [m]", _statistics(fused["longitudinal_m"])),
-        ("across the road, absolute [m]", _statistics(fused["lateral_m"])),
-        ("heading error, absolute [°]", _statistics(fused["heading_deg"])),
-        ("root mean square position error", with_unit(fused["position_m"]["rms"], "m")),
-    ]
-    groups["While locked; of all on the map"] = _recall_rows(fused["recall_of_all_clouds"])
-    offset = metrics["map_offset"]
-    groups["Offset from the truth as a whole"] = [
-        ("median east, north; in every error above", f"{with_unit(offset['east_m'], 'm')}, {with_unit(offset['north_m'], 'm')}"),
-        ("median position error without it", with_unit(offset["position_median_without_it_m"], "m")),
-    ]
-    groups["Truth in stated region: position / heading / due"] = [
-        (f"{k} sigma", " / ".join(percent(row[name]) for name in ("position", "heading", "expected")))
-        for k in (1, 2, 3)
-        for row in [metrics["coverage"][f"{k}_sigma"]]
-    ]
-    groups["Mean error as a share of the RMS spread"] = _extent_rows(metrics["share_of_extent"])
+    groups["Finding itself"] = _lock_rows(metrics["lock"], has_truth)
+    if has_truth:
+        groups["While locked: mean / median / 95 % / max"] = [
+            ("position error [m]", _statistics(fused["position_m"])),
+            ("along the road, absolute [m]", _statistics(fused["longitudinal_m"])),
+            ("across the road, absolute [m]", _statistics(fused["lateral_m"])),
+            ("heading error, absolute [°]", _statistics(fused["heading_deg"])),
+            ("root mean square position error", with_unit(fused["position_m"]["rms"], "m")),
+        ]
+        groups["While locked; of all on the map"] = _recall_rows(fused["recall_of_all_clouds"])
+        groups["Offset from the truth as a whole"] = [
+            ("median east, north; in every error above", f"{with_unit(offset['east_m'], 'm')}, {with_unit(offset['north_m'], 'm')}"),
+            ("median position error without it", with_unit(offset["position_median_without_it_m"], "m")),
+        ]
+        groups["Truth in stated region: position / heading / due"] = [
+            (f"{k} sigma", " / ".join(percent(row[name]) for name in ("position", "heading", "expected")))
+            for k in (1, 2, 3)
+            for row in [metrics["coverage"][f"{k}_sigma"]]
+        ]
+        groups["Mean error as a share of the RMS spread"] = _extent_rows(metrics["share_of_extent"])
     latency = metrics.get("latency_ms")
     if latency:
         groups["Cloud to answer: mean / median / 95 % / max"] = [
@@ -65,7 +65,7 @@ def _recall_rows(recall: Mapping[str, float | None]) -> Rows:
     ]
 
 
-def _lock_rows(lock: Mapping[str, Any]) -> Rows:
+def _lock_rows(lock: Mapping[str, Any], has_truth: bool) -> Rows:
     first = f"{with_unit(lock['first_lock_s'], 's', 1)}, {with_unit(lock['first_lock_after_m'], 'm', 0)}"
     rows = [("first lock after", first), ("locked", f"{percent(lock['availability'])} of the clouds")]
     if lock["availability_on_the_map"] not in (None, lock["availability"]):
@@ -74,6 +74,8 @@ def _lock_rows(lock: Mapping[str, Any]) -> Rows:
     rows.append(("times lost", str(lock["times_lost"])))
     if again:
         rows.append(("locked again after, mean / max", f"{again['mean']:.1f} / {again['max']:.1f} s"))
+    if not has_truth:
+        return rows
     rows.append((f"locked wrong, over {WRONG_M:g} m", f"{lock['locked_wrong_over_10_m']} clouds, {lock['locked_wrong_times']} times"))
     if lock["locked_off_the_map"]:
         rows.append(("locked although off the map", f"{lock['locked_off_the_map']} clouds"))
