@@ -28,6 +28,7 @@ Column = dict[str, Any]
 
 UNKNOWN = np.iinfo(np.int32).min
 MARGIN_M = 40.0
+COMPRESSION = 6  # 9 takes ten times as long for tiles, and saves 8 % of them
 STATES = [state.value for state in (State.INITIALIZING, State.LOCKED, State.LOST)]
 # Steps of what is not otherwise said: finer than anything that is shown.
 MILLI, MICRO, WHOLE = 1e-3, 1e-6, 1.0
@@ -85,7 +86,7 @@ def packed(values: NDArray[Any], step: float) -> Column:
 
 
 def _base64(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(data, COMPRESSION)).decode("ascii")
 
 
 def _thinned(count: int, limit: int) -> IntArray:

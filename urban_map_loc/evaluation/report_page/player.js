@@ -36,6 +36,11 @@ class Player {
     this.go(run.first ?? 0);
   }
 
+  // Functions of row and column: wall, free.
+  tileAt(cloud) {
+    return tileAt(this.run, cloud);
+  }
+
   resized() {
     this.map.resized();
     this.draw();
