@@ -127,6 +127,7 @@ class MapView {
   drawMoments(context) {
     context.font = "600 12px system-ui, sans-serif";
     context.textBaseline = "middle";
+    const taken = [];
     for (const { cloud, kind, mark } of this.run.moments) {
       const pose = poseAt(this.run, "estimate", cloud) || poseAt(this.run, "truth", cloud);
       if (!pose || !mark) continue;
@@ -142,14 +143,24 @@ class MapView {
       context.textAlign = "center";
       context.fillStyle = colour;
       context.fillText({ lock: "✓", lost: "×", wrong: "!", error: "▲", start: "S" }[kind] || "•", x, y + 0.5);
-      context.textAlign = "left";
-      context.strokeStyle = themed("casing");
-      context.lineWidth = 3.5;
-      context.lineJoin = "round";
-      context.strokeText(mark, x + 12, y);
-      context.fillStyle = themed("ink");
-      context.fillText(mark, x + 12, y);
+      this.label(context, mark, x + 12, y, taken);
     }
+  }
+
+  // Writes beside a marker, a little higher or lower where another label is; where there is no room, not at all.
+  label(context, text, x, y, taken) {
+    const wide = context.measureText(text).width;
+    const free = (at) => taken.every((box) => x > box.x + box.wide || x + wide < box.x || Math.abs(at - box.y) > 14);
+    const at = [y, y - 15, y + 15].find(free);
+    if (at === undefined) return;
+    taken.push({ x, y: at, wide });
+    context.textAlign = "left";
+    context.strokeStyle = themed("casing");
+    context.lineWidth = 3.5;
+    context.lineJoin = "round";
+    context.strokeText(text, x, at);
+    context.fillStyle = themed("ink");
+    context.fillText(text, x, at);
   }
 
   drawScaleBar(context, height) {

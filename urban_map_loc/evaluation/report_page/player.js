@@ -163,7 +163,7 @@ function element(name, text) {
 
 function describeCharts(run) {
   const c = run.clouds;
-  const number = (value, digits = 1) => String(+value.toFixed(digits));
+  const number = (value, digits = 2) => String(+value.toFixed(digits));
   const mark = (kind) => `<span class="mark ${kind}"></span>`;
   const twoSigma = c.cov_ee.map((ee, i) => 2 * Math.sqrt(ee + c.cov_nn[i]));
   return [
