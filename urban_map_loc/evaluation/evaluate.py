@@ -57,7 +57,7 @@ def evaluate(path: Path, truth_file: Path | None = None, *, without_truth: bool 
     with final_file(path / METRICS_FILE) as temporary:
         temporary.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _write_truth_tum(path / TRUTH_TUM_FILE, stamps, truth)
-    draw_map(area, run.estimates, truth, path / PICTURE_FILE, title=_title(run, metrics))
+    draw_map(area, run.estimates, truth, path / PICTURE_FILE, title=_caption(run.title, metrics))
     write_report(run, metrics, truth, area, path / REPORT_FILE)
     return metrics
 
@@ -92,9 +92,7 @@ def _truth_of(run: Run) -> Path:
     return Path(bag) / TRUTH_FILE
 
 
-def _title(run: Run, metrics: Mapping[str, Any]) -> str:
-    files = run.info.get("files", {})
-    title = f"{Path(files['bag']).name} in {Path(files['area']).name}" if "bag" in files else run.path.resolve().name
+def _caption(title: str, metrics: Mapping[str, Any]) -> str:
     position = metrics["fused"]["position_m"]
     if position["median"] is None:
         return title

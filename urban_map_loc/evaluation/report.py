@@ -50,8 +50,8 @@ def write_report(
     names = [f"{role} {Path(name).name}" for role, name in run.info.get("files", {}).items()]
     version = run.info.get("versions", {}).get("urban_map_loc", "?")
     page = Template(_template("page.html")).substitute(
-        title=escape(f"Run {run.path.resolve().name}"),
-        subtitle=escape(" · ".join([*names, f"area {str(run.info.get('area_hash', '?'))[:12]}"])),
+        title=escape(run.title),
+        subtitle=escape(" · ".join([f"run {run.path.resolve().name}", *names, f"area {str(run.info.get('area_hash', '?'))[:12]}"])),
         style=_template("page.css"),
         figures=figures(metrics),
         attribution=escape(attribution_of(area)),

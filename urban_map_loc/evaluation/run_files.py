@@ -202,6 +202,14 @@ class Run:
     single_scan: Estimates | None
     frames: Frames | None = None
 
+    @property
+    def title(self) -> str:
+        """One line for people: the drive and the area, where they are known."""
+        files = self.info.get("files", {})
+        return (
+            f"{Path(files['bag']).name} in {Path(files['area']).name}" if "bag" in files and "area" in files else self.path.resolve().name
+        )
+
 
 def read_run(path: Path) -> Run:
     """Read a RUN folder.
