@@ -30,7 +30,10 @@ class Player {
       });
     }
     this.listMoments();
-    new ResizeObserver(() => this.resized()).observe(document.querySelector("main"));
+    const main = document.querySelector("main");
+    new ResizeObserver(() => {
+      if (main.clientWidth !== this.width) this.resized(); // a longer reason, an opened list change the height alone
+    }).observe(main);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
     this.resized();
     this.go(run.first ?? 0);
@@ -42,6 +45,7 @@ class Player {
   }
 
   resized() {
+    this.width = document.querySelector("main").clientWidth;
     this.map.resized();
     this.draw();
   }
@@ -70,7 +74,7 @@ class Player {
     const c = run.clouds;
     const state = STATES[c.state[cloud]];
     const chip = document.getElementById("state");
-    chip.textContent = state;
+    if (chip.textContent !== state) chip.textContent = state; // it is read aloud when it changes
     chip.className = `chip ${state}`;
     const time = seconds(c.time[cloud]);
     document.getElementById("clock").textContent = `${time}, cloud ${c.number[cloud] + 1}`;

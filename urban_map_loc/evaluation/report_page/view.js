@@ -80,7 +80,7 @@ class View {
     if (this.start && Math.hypot(at.x - this.start.x, at.y - this.start.y) > 5) this.start = null;
     const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
     this.fingers.set(event.pointerId, at);
-    this.touched = true;
+    this.touched ||= !this.start;
     if (other) {
       const spread = (p) => Math.max(10, Math.hypot(p.x - other.x, p.y - other.y));
       this.zoom(spread(at) / spread(before), (at.x + other.x) / 2, (at.y + other.y) / 2);
