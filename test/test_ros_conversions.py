@@ -7,7 +7,10 @@ import pytest
 from std_msgs.msg import Header
 
 from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.config import TileConfig
 from urban_map_loc.ros import conversions
+from urban_map_loc.tile.from_cloud import BuildingTile
+from urban_map_loc.tile.grid import TileGrid
 
 
 def raster(distance: np.ndarray) -> BuildingRaster:
@@ -33,3 +36,12 @@ def test_a_large_map_is_published_coarser_and_keeps_every_building(monkeypatch: 
     assert (grid.info.height, grid.info.width) == (2, 2)
     assert grid.info.resolution == pytest.approx(1.5)
     assert np.array(grid.data).tolist() == [0, 0, 0, 100]
+
+
+def test_a_tile_comes_back_from_its_message_as_it_was() -> None:
+    config = TileConfig(size_px=16, resolution_m=0.5)
+    state = np.random.default_rng(0).integers(0, 3, (16, 16))
+    tile = BuildingTile((state == 1).astype(np.uint8), (state == 2).astype(np.uint8))
+    back = conversions.tile_of_grid(conversions.tile_grid(Header(), tile, TileGrid(config)))
+    assert (back.hits == tile.hits).all()
+    assert (back.free == tile.free).all()

@@ -1,41 +1,63 @@
-"""`urban_map_loc evaluate`: a run against the truth."""
+"""`urban_map_loc evaluate`: runs against the truth, and against each other."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-HELP = "compare a run with the truth: metrics, picture, report"
+HELP = "compare runs with the truth: metrics, picture, report; several runs with each other"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `evaluate`."""
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="folder that `localize` or `demo` made")
-    parser.add_argument("--truth", type=Path, metavar="TRUTH.csv", help="true poses; the truth.csv of the run's bag unless given")
+    parser.add_argument("run_folders", type=Path, nargs="+", metavar="RUN", help="folder that `localize` or `demo` made")
+    truth = parser.add_mutually_exclusive_group()
+    truth.add_argument("--truth", type=Path, metavar="TRUTH.csv", help="true poses; the truth.csv of each run's bag unless given")
+    truth.add_argument("--without-truth", action="store_true", help="there is none: report the estimates alone")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write comparison.md, .csv and .html of all runs there")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write metrics.json, map.png and report.html into the RUN folder and print the table.
+    """Write metrics.json, map.png, report.html and truth.tum into each RUN folder, print the table, compare where asked.
 
     Raises:
-        BagError: the run or the truth is missing or damaged.
-        AreaError: the run's area file is missing or has changed.
+        BagError: a run or the truth is missing or damaged.
+        AreaError: a run's area file is missing or has changed.
         OutputError: the files cannot be written.
     """
+    from rich.console import Console
+
+    from urban_map_loc.evaluation.comparison import NAME, write_comparison
+    from urban_map_loc.evaluation.evaluate import METRICS_FILE, PICTURE_FILE, REPORT_FILE, evaluate
+    from urban_map_loc.output import require_writable
+
+    if args.out:
+        require_writable(args.out / f"{NAME}.md")
+    runs: dict[Path, Mapping[str, Any]] = {}
+    for folder in args.run_folders:
+        with Console(stderr=True).status(f"evaluating {folder}"):
+            runs[folder] = evaluate(folder, args.truth, without_truth=args.without_truth)
+    if len(runs) == 1:
+        _print_one(*next(iter(runs.items())))
+    else:
+        _print_several(runs)
+    for folder in runs:
+        print(f"{folder}: {METRICS_FILE}, {PICTURE_FILE}, {REPORT_FILE}")
+    if args.out:
+        print(f"{args.out}: {', '.join(path.name for path in write_comparison(runs, args.out))}")
+
+
+def _print_one(folder: Path, metrics: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from urban_map_loc.evaluation.evaluate import METRICS_FILE, PICTURE_FILE, REPORT_FILE, evaluate
     from urban_map_loc.evaluation.summary import summary_rows
 
-    with Console(stderr=True).status(f"evaluating {args.run_folder}"):
-        metrics = evaluate(args.run_folder, args.truth)
-    table = Table(
-        title=f"{args.run_folder}: {metrics['clouds']} clouds, {metrics['clouds_with_truth']} with truth",
-        show_header=False,
-        title_justify="left",
-    )
+    title = f"{folder}: {metrics['clouds']} clouds, {metrics['clouds_with_truth']} with truth"
+    table = Table(title=escape(title), show_header=False, title_justify="left")
     table.add_column()
     table.add_column(justify="right")
     for group, rows in summary_rows(metrics).items():
@@ -44,4 +66,20 @@ def run(args: argparse.Namespace) -> None:
             table.add_row(f"  {escape(name)}", value)
         table.add_section()
     Console().print(table)
-    print(f"{args.run_folder}: {METRICS_FILE}, {PICTURE_FILE}, {REPORT_FILE}")
+
+
+def _print_several(runs: Mapping[Path, Mapping[str, Any]]) -> None:
+    """One column a run: there are more numbers than runs."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from urban_map_loc.evaluation.comparison import COLUMNS, cells, names_of
+
+    table = Table(title=f"{len(runs)} runs", title_justify="left")
+    table.add_column()
+    for name in names_of(list(runs)):
+        table.add_column(escape(name), justify="right")
+    for column, row in zip(COLUMNS, zip(*(cells(metrics) for metrics in runs.values()), strict=True), strict=True):
+        table.add_row(escape(column.title), *row)
+    Console().print(table)

@@ -43,15 +43,16 @@ def drive_through_node(area_file: Path, model: Path, bag: Path, out: Path) -> tu
     reader = BagReader(bag)
     out.parent.mkdir(parents=True, exist_ok=True)
     with _running_node(area_file, model, out.with_name("localizer_node.log")) as node:
-        results, clouds = _play_and_record(reader, node)
+        results, clouds, tile_m = _play_and_record(reader, node)
     files = {"area": area_file, "model": model, "bag": bag}
-    with RunWriter(out, read_area(area_file), LocalizerConfig(), files=files, single_scan=False) as writer:
+    with RunWriter(out, read_area(area_file), LocalizerConfig(), files=files, single_scan=False, tile_m=tile_m) as writer:
         for result, latency_ms in results:
             writer.add(result, latency_ms)
     return len(results), clouds
 
 
-def _play_and_record(reader: BagReader, node: _Node) -> tuple[list[tuple[LocalizationResult, float]], int]:
+def _play_and_record(reader: BagReader, node: _Node) -> tuple[list[tuple[LocalizationResult, float]], int, float | None]:
+    """Results, the number of clouds played, and the side of a pixel of the results' tiles [m]."""
     from rich.progress import Progress
 
     from urban_map_loc.errors import UrbanMapLocError
@@ -74,7 +75,7 @@ def _play_and_record(reader: BagReader, node: _Node) -> tuple[list[tuple[Localiz
         node.check()
         if not answered:
             raise UrbanMapLocError(f"localizer_node answered to no cloud; {node.log} says more")
-        return recorder.results(), recorder.clouds
+        return recorder.results(), recorder.clouds, recorder.tile_m
 
 
 class _Node:

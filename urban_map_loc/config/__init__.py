@@ -18,6 +18,7 @@ from urban_map_loc.config.localization import (
 )
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import NodeConfig
+from urban_map_loc.config.report import ReportConfig
 from urban_map_loc.config.simulation import WORLDS, SimulationConfig, simulation_config
 from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
@@ -45,6 +46,7 @@ __all__ = [
     "PretrainingConfig",
     "PriorConfig",
     "RasterConfig",
+    "ReportConfig",
     "RoadConfig",
     "SamplerConfig",
     "ScanEffectsConfig",

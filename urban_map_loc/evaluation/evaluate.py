@@ -1,33 +1,37 @@
-"""A RUN folder against its truth: metrics.json, map.png and report.html."""
+"""A RUN folder against its truth: metrics.json, map.png, report.html, and the truth for evo."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.geopackage import read_area
 from urban_map_loc.errors import AreaError, BagError
+from urban_map_loc.evaluation.extent import roads_rms_spread
 from urban_map_loc.evaluation.map_picture import draw_map
 from urban_map_loc.evaluation.metrics import evaluate_arrays
 from urban_map_loc.evaluation.report import write_report
-from urban_map_loc.evaluation.run_files import Run, read_run
+from urban_map_loc.evaluation.run_files import Run, read_run, tum_line
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.output import final_file
 
-METRICS_FILE, PICTURE_FILE, REPORT_FILE = "metrics.json", "map.png", "report.html"
+METRICS_FILE, PICTURE_FILE, REPORT_FILE, TRUTH_TUM_FILE = "metrics.json", "map.png", "report.html", "truth.tum"
 TRUTH_FILE = "truth.csv"
 
 
-def evaluate(path: Path, truth_file: Path | None = None) -> dict[str, Any]:
-    """Evaluate a RUN folder, write the three files into it and return the metrics.
+def evaluate(path: Path, truth_file: Path | None = None, *, without_truth: bool = False) -> dict[str, Any]:
+    """Evaluate a RUN folder, write the files into it and return the metrics.
 
     Args:
         path: the RUN folder.
         truth_file: truth to compare with; by default the `truth.csv` of the run's bag.
+        without_truth: look for no truth; what needs it stays empty.
 
     Raises:
         BagError: the run or the truth is missing or damaged, or the truth is of another time.
@@ -36,21 +40,34 @@ def evaluate(path: Path, truth_file: Path | None = None) -> dict[str, Any]:
     """
     run = read_run(path)
     area = _area_of(run)
-    truth_file = truth_file or _truth_of(run)
-    truth = Trajectory.read_csv(truth_file).at(run.estimates.stamp_s, area.plane)
-    if not np.isfinite(truth).all(axis=1).any():
-        raise BagError(f"{truth_file} covers none of the run's clouds; give the truth of that drive with --truth")
-    metrics = evaluate_arrays(run.estimates, run.single_scan, truth)
+    stamps = run.estimates.stamp_s
+    if without_truth:
+        truth_file, truth = None, np.full((len(stamps), 3), np.nan)
+    else:
+        truth_file = truth_file or _truth_of(run)
+        truth = Trajectory.read_csv(truth_file).at(stamps, area.plane)
+        if not np.isfinite(truth).all(axis=1).any():
+            raise BagError(f"{truth_file} covers none of the run's clouds; give the truth of that drive with --truth")
+    metrics = evaluate_arrays(run.estimates, run.single_scan, truth, area.bounds, roads_rms_spread(area.roads))
     metrics |= {
-        "truth": str(truth_file),
+        "truth": str(truth_file) if truth_file else None,
         "latency_by_stage_ms": run.info.get("latency_ms", {}),
         "peak_memory_mb": run.info.get("peak_memory_mb"),
     }
     with final_file(path / METRICS_FILE) as temporary:
         temporary.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draw_map(area, run.estimates, truth, path / PICTURE_FILE, title=_title(run))
-    write_report(run, metrics, truth, path / PICTURE_FILE, path / REPORT_FILE)
+    _write_truth_tum(path / TRUTH_TUM_FILE, stamps, truth)
+    draw_map(area, run.estimates, truth, path / PICTURE_FILE, title=_caption(run.title, metrics))
+    write_report(run, metrics, truth, area, path / REPORT_FILE)
     return metrics
+
+
+def _write_truth_tum(path: Path, stamp_s: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
+    """The known true poses at the clouds' stamps, in the frame of estimates.tum: `map`."""
+    with final_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for stamp, pose in zip(stamp_s, truth, strict=True):
+            if np.isfinite(pose).all():
+                file.write(tum_line(stamp, pose))
 
 
 def _area_of(run: Run) -> AreaMap:
@@ -69,10 +86,14 @@ def _area_of(run: Run) -> AreaMap:
 def _truth_of(run: Run) -> Path:
     bag = run.info.get("files", {}).get("bag")
     if bag is None or not (Path(bag) / TRUTH_FILE).is_file():
-        raise BagError(f"{bag or run.path} has no {TRUTH_FILE}; give the truth with --truth TRUTH.csv")
+        raise BagError(
+            f"{bag or run.path} has no {TRUTH_FILE}; give the truth with --truth TRUTH.csv, or see the estimates alone with --without-truth"
+        )
     return Path(bag) / TRUTH_FILE
 
 
-def _title(run: Run) -> str:
-    files = run.info.get("files", {})
-    return f"{Path(files['bag']).name} in {Path(files['area']).name}" if "bag" in files else run.path.resolve().name
+def _caption(title: str, metrics: Mapping[str, Any]) -> str:
+    position = metrics["fused"]["position_m"]
+    if position["median"] is None:
+        return title
+    return f"{title}: position error while locked {position['median']:.2f} m (median), {position['p95']:.2f} m (95 %)"

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.evaluation.area_picture import INK, PAPER, ROAD_EDGE, TRUTH, area_figure, save
-from urban_map_loc.evaluation.metrics import pose_errors
+from urban_map_loc.evaluation.area_picture import INK, PAPER, ROAD_EDGE, area_figure, save
+from urban_map_loc.evaluation.colours import ERROR_COLOURS, error_scale_end_m
+from urban_map_loc.evaluation.pose_errors import pose_errors
 from urban_map_loc.evaluation.run_files import Estimates
 from urban_map_loc.localization.result import State
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 MARGIN_M = 45.0
-LARGEST_ERROR_M = 5.0  # the colour scale ends here
 COLOUR_BAR_IN = 1.1  # room for it, right of the map
 
 
@@ -64,7 +64,7 @@ def _draw_truth(axes: Axes, estimates: Estimates, truth: FloatArray) -> list[Any
     if not np.isfinite(truth).any():
         return []
     locked = estimates.offered
-    (line,) = axes.plot(*truth[:, :2].T, color=TRUTH, linewidth=4.5, alpha=0.45, zorder=5, solid_capstyle="round", label="truth")
+    (line,) = axes.plot(*truth[:, :2].T, color=INK, linewidth=7.0, alpha=0.35, zorder=5, solid_capstyle="round", label="truth")
     waiting = np.where(locked[:, None], np.nan, truth[:, :2])
     (dashed,) = axes.plot(*waiting.T, color=INK, linewidth=1.2, linestyle=(0, (2, 2)), zorder=6, label="truth, no estimate yet or lost")
     start = truth[np.isfinite(truth).all(axis=1)][0]
@@ -73,6 +73,8 @@ def _draw_truth(axes: Axes, estimates: Estimates, truth: FloatArray) -> list[Any
 
 
 def _draw_estimates(figure: Figure, axes: Axes, estimates: Estimates, truth: FloatArray, width: float, height: float) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
     chosen = estimates.offered
     if not chosen.any():
         axes.text(0.5, 0.5, "never locked", transform=axes.transAxes, ha="center", fontsize=16, color=INK, zorder=20)
@@ -80,7 +82,8 @@ def _draw_estimates(figure: Figure, axes: Axes, estimates: Estimates, truth: Flo
     error = pose_errors(estimates.poses[chosen], truth[chosen])["position"]
     east, north = estimates.poses[chosen, :2].T
     colour = np.nan_to_num(error)
-    dots = axes.scatter(east, north, c=colour, cmap="turbo", vmin=0.0, vmax=LARGEST_ERROR_M, s=9.0, linewidths=0.0, zorder=7)
+    scale = LinearSegmentedColormap.from_list("error", ERROR_COLOURS[:-1]).with_extremes(over=ERROR_COLOURS[-1])
+    dots = axes.scatter(east, north, c=colour, cmap=scale, vmin=0.0, vmax=error_scale_end_m(error), s=13.0, linewidths=0.0, zorder=7)
     if np.isfinite(error).any():
         total_w, total_h = width + COLOUR_BAR_IN, height + 0.55
         bar_axes = figure.add_axes(((width + 0.25) / total_w, 0.15 / total_h, 0.16 / total_w, 0.5 * height / total_h))

@@ -1,4 +1,4 @@
-"""Numbers of a run against the truth: pure functions of arrays.
+"""Numbers of a run against the truth: pure functions of arrays. docs/evaluation.md defines each.
 
 Positions are compared as they are: an offset between OpenStreetMap and the truth is part of every error, and reported beside it.
 """
@@ -10,56 +10,60 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from urban_map_loc.evaluation.extent import share_of_extent
+from urban_map_loc.evaluation.lock import lock_metrics
+from urban_map_loc.evaluation.pose_errors import WRONG_M, number, pose_errors, recall, share, statistics
 from urban_map_loc.evaluation.run_files import Estimates, latency_summary
-from urban_map_loc.geometry.pose2 import wrap_angle
-from urban_map_loc.localization.result import State
+from urban_map_loc.evaluation.stretches import stretches
 
 FloatArray = NDArray[np.float64]
 
-RECALL_M = (1.0, 3.0, 5.0, 10.0)
-NEAR_M = 5.0  # the heading of a single-scan answer is judged where its position is at least this good
+NEAR_M = 5.0  # the heading of a single-scan answer is judged besides where its position is at least this good
 HEADING_DEG = 5.0
-WRONG_M = 10.0  # locked further away than this is locked wrong
 # Probability that a normally distributed number lies within 1, 2, 3 sigma; regions of two dimensions hold the same.
 SIGMA_PROBABILITY = (0.682689, 0.954500, 0.997300)
 
 
-def pose_errors(poses: FloatArray, truth: FloatArray) -> dict[str, FloatArray]:
-    """Errors `(N,)` of poses `(N, 3)` against true ones `(N, 3)`: east, north, longitudinal, lateral, position [m], heading [rad].
-
-    Longitudinal and lateral are along the true heading and to the left of it; NaN where either pose is.
-    """
-    east, north = (poses[:, :2] - truth[:, :2]).T
-    c, s = np.cos(truth[:, 2]), np.sin(truth[:, 2])
-    return {
-        "east": east,
-        "north": north,
-        "longitudinal": c * east + s * north,
-        "lateral": -s * east + c * north,
-        "position": np.hypot(east, north),
-        "heading": wrap_angle(poses[:, 2] - truth[:, 2]),
-    }
-
-
-def evaluate_arrays(estimates: Estimates, single_scan: Estimates | None, truth: FloatArray) -> dict[str, Any]:
+def evaluate_arrays(
+    estimates: Estimates,
+    single_scan: Estimates | None,
+    truth: FloatArray,
+    bounds: tuple[float, float, float, float] | None = None,
+    roads_m: float = float("nan"),
+) -> dict[str, Any]:
     """All metrics of a run as nested dictionaries of numbers; None where a number cannot be had.
 
     Args:
         estimates: fused answers, one a cloud.
         single_scan: answers to each cloud alone, or None.
         truth: `(N, 3)` true poses in the `map` frame at the clouds' stamps, NaN where the truth is unknown.
+        bounds: west, south, east, north [m] of the map; where the true place is outside nobody can be found. Without it all is inside.
+        roads_m: root mean square spread of the map's roads [m], see `roads_rms_spread`.
     """
     known = np.asarray(np.isfinite(truth).all(axis=1))
-    metrics: dict[str, Any] = {"clouds": len(known), "clouds_with_truth": int(known.sum())}
+    inside = known if bounds is None else known & on_the_map(truth, bounds)
+    metrics: dict[str, Any] = {"clouds": len(known), "clouds_with_truth": int(known.sum()), "clouds_on_the_map": int(inside.sum())}
     if single_scan is not None:
-        metrics["single_scan"] = single_scan_metrics(single_scan.poses[known], truth[known])
+        metrics["single_scan"] = single_scan_metrics(single_scan.poses[inside], truth[inside])
     metrics["fused"] = fused_metrics(estimates.poses[known], truth[known])
-    metrics["lock"] = lock_metrics(estimates, truth)
+    metrics["fused"]["recall_of_all_clouds"] = recall(estimates.poses[inside], truth[inside])
+    metrics["lock"] = lock_metrics(estimates, truth, inside)
     metrics["coverage"] = coverage(estimates.poses[known], estimates.covariance[known], truth[known])
     metrics["map_offset"] = map_offset(estimates.poses[known], truth[known])
+    single = single_scan.poses[inside] if single_scan is not None else None
+    metrics["share_of_extent"] = share_of_extent(estimates.poses[inside], single, truth[inside], roads_m)
     timed = estimates.latency_ms[np.isfinite(estimates.latency_ms)]
     metrics["latency_ms"] = latency_summary(timed) if len(timed) else None
+    metrics["stretches"] = stretches(estimates, single_scan, truth, inside)
     return metrics
+
+
+def on_the_map(truth: FloatArray, bounds: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    """`(N,)` poses `(N, 3)` within west, south, east, north [m]."""
+    west, south, east, north = bounds
+    x, y = truth[:, 0], truth[:, 1]
+    with np.errstate(invalid="ignore"):
+        return np.asarray((x >= west) & (x <= east) & (y >= south) & (y <= north))
 
 
 def single_scan_metrics(poses: FloatArray, truth: FloatArray) -> dict[str, Any]:
@@ -69,11 +73,11 @@ def single_scan_metrics(poses: FloatArray, truth: FloatArray) -> dict[str, Any]:
     right = np.abs(np.degrees(error["heading"])) <= HEADING_DEG
     return {
         "clouds": len(poses),
-        "answered": _share(np.isfinite(error["position"])),
-        **{f"within_{d:g}_m": _share(error["position"] <= d) for d in RECALL_M},
-        f"heading_within_{HEADING_DEG:g}_deg_of_those_within_{NEAR_M:g}_m": _share(right[near]),
+        "answered": share(np.isfinite(error["position"])),
+        **recall(poses, truth),
+        f"heading_within_{HEADING_DEG:g}_deg_of_those_within_{NEAR_M:g}_m": share(right[near]),
         # Over all clouds: one without an answer is infinitely wrong.
-        "position_median_m": _number(np.median(np.nan_to_num(error["position"], nan=np.inf))) if len(poses) else None,
+        "position_median_m": number(np.median(np.nan_to_num(error["position"], nan=np.inf))) if len(poses) else None,
     }
 
 
@@ -82,27 +86,13 @@ def fused_metrics(poses: FloatArray, truth: FloatArray) -> dict[str, Any]:
     error = {name: values[np.isfinite(values)] for name, values in pose_errors(poses, truth).items()}
     return {
         "clouds": len(error["position"]),
-        "position_m": _summary(error["position"]),
-        "longitudinal_m": _summary(np.abs(error["longitudinal"])),
-        "lateral_m": _summary(np.abs(error["lateral"])),
-        "heading_deg": _summary(np.abs(np.degrees(error["heading"]))),
-    }
-
-
-def lock_metrics(estimates: Estimates, truth: FloatArray) -> dict[str, Any]:
-    """When it locked, how much of the time it was locked, and whether it was locked wrong."""
-    locked = estimates.state == State.LOCKED.value
-    error = pose_errors(estimates.poses, truth)["position"]
-    judged = locked & np.isfinite(error)
-    first = int(np.argmax(locked)) if locked.any() else None
-    return {
-        "first_lock_s": None if first is None else _number(estimates.stamp_s[first] - estimates.stamp_s[0]),
-        "first_lock_after_m": None if first is None else _number(_travelled(truth[: first + 1])),
-        "first_lock_error_m": None if first is None else _number(error[first]),
-        "availability": _share(locked),
-        "times_lost": int(((estimates.state[1:] == State.LOST.value) & (estimates.state[:-1] != State.LOST.value)).sum()),
-        f"locked_wrong_over_{WRONG_M:g}_m": int((error[judged] > WRONG_M).sum()),
-        "locked_wrong_share": _share(error[judged] > WRONG_M),
+        "position_m": statistics(error["position"]),
+        "longitudinal_m": statistics(np.abs(error["longitudinal"])),
+        "lateral_m": statistics(np.abs(error["lateral"])),
+        "heading_deg": statistics(np.abs(np.degrees(error["heading"]))),
+        "longitudinal_bias_m": number(error["longitudinal"].mean()) if len(error["longitudinal"]) else None,
+        "lateral_bias_m": number(error["lateral"].mean()) if len(error["lateral"]) else None,
+        "heading_bias_deg": number(np.degrees(error["heading"]).mean()) if len(error["heading"]) else None,
     }
 
 
@@ -119,8 +109,8 @@ def coverage(poses: FloatArray, covariance: FloatArray, truth: FloatArray) -> di
     for k, probability in enumerate(SIGMA_PROBABILITY, start=1):
         out[f"{k}_sigma"] = {
             "expected": round(probability, 4),
-            "position": _share(squared <= -2.0 * np.log1p(-probability)),  # chi-square with 2 degrees of freedom
-            "heading": _share(sigmas <= k),
+            "position": share(squared <= -2.0 * np.log1p(-probability)),  # chi-square with 2 degrees of freedom
+            "heading": share(sigmas <= k),
         }
     return out
 
@@ -135,32 +125,7 @@ def map_offset(poses: FloatArray, truth: FloatArray) -> dict[str, Any]:
     rest = np.hypot(error["east"][near] - east, error["north"][near] - north)
     return {
         "clouds": int(near.sum()),
-        "east_m": _number(east),
-        "north_m": _number(north),
-        "position_median_without_it_m": _number(np.median(rest)),
+        "east_m": number(east),
+        "north_m": number(north),
+        "position_median_without_it_m": number(np.median(rest)),
     }
-
-
-def _travelled(truth: FloatArray) -> float:
-    """Length [m] of the path through the known ones of poses `(N, 3)`; NaN where fewer than two are known."""
-    known = truth[np.isfinite(truth).all(axis=1), :2]
-    return float(np.hypot(*np.diff(known, axis=0).T).sum()) if len(known) > 1 else float("nan")
-
-
-def _summary(values: FloatArray) -> dict[str, float | None]:
-    if not len(values):
-        return dict.fromkeys(("mean", "median", "p95", "max"))
-    return {
-        "mean": _number(values.mean()),
-        "median": _number(np.median(values)),
-        "p95": _number(np.percentile(values, 95.0)),
-        "max": _number(values.max()),
-    }
-
-
-def _share(chosen: NDArray[np.bool_]) -> float | None:
-    return round(float(np.mean(chosen)), 4) if len(chosen) else None
-
-
-def _number(value: float | np.floating[Any]) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None

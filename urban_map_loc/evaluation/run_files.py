@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from urban_map_loc import __version__
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.config import TileConfig
 from urban_map_loc.errors import BagError
+from urban_map_loc.evaluation.frames import FRAMES_FILE, Frames, FrameWriter, read_frames
 from urban_map_loc.geometry.pose2 import quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.output import final_folder
@@ -45,13 +47,23 @@ class RunWriter:
         config: what the localizer was configured with.
         files: the inputs by role, such as `{"area": ..., "model": ..., "bag": ...}`; `evaluate` reads area and bag from there.
         single_scan: whether answers to single clouds were asked for; without them there is no single_scan.csv.
+        tile_m: side of a pixel of the results' tiles [m]; the usual tile's unless given.
 
     Raises:
         OutputError: `path` cannot be written, or is a folder that is no RUN.
     """
 
-    def __init__(self, path: Path, area: AreaMap, config: Section, *, files: Mapping[str, Path], single_scan: bool = True) -> None:
-        self._path, self._area, self._single = path, area, single_scan
+    def __init__(
+        self,
+        path: Path,
+        area: AreaMap,
+        config: Section,
+        *,
+        files: Mapping[str, Path],
+        single_scan: bool = True,
+        tile_m: float | None = None,
+    ) -> None:
+        self._path, self._area, self._single, self._tile_m = path, area, single_scan, tile_m or TileConfig().resolution_m
         self._info: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "files": {role: str(file.resolve()) for role, file in files.items()},
@@ -71,6 +83,7 @@ class RunWriter:
         self._estimates = self._table(ESTIMATES_FILE)
         self._single_scans = self._table(SINGLE_SCAN_FILE) if self._single else None
         self._tum = self._open(TUM_FILE)
+        self._frames = self._stack.enter_context(FrameWriter(self._folder / FRAMES_FILE, self._tile_m))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -87,9 +100,8 @@ class RunWriter:
             alone = State.INITIALIZING if result.single_scan is None else State.LOCKED
             self._row(self._single_scans, result.stamp_s, alone, result.single_scan, latency_ms)
         if offered is not None:
-            x, y, yaw = offered.T_map_base.as_array()
-            quaternion = " ".join(f"{q:.9f}" for q in quaternion_of_yaw(yaw))
-            self._tum.write(f"{result.stamp_s:.6f} {x:.4f} {y:.4f} 0 {quaternion}\n")
+            self._tum.write(tum_line(result.stamp_s, offered.T_map_base.as_array()))
+        self._frames.add(result)
         self._gnss[result.gnss.state.value] += 1
         if result.skipped:
             self._skipped[result.reason] += 1
@@ -130,6 +142,13 @@ class RunWriter:
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, 1),  # Linux counts KiB
             **self._info,
         }
+
+
+def tum_line(stamp_s: float, pose: FloatArray) -> str:
+    """A row of a TUM file from a pose `(3,)`: time, position with height 0, quaternion x y z w."""
+    x, y, yaw = pose
+    quaternion = " ".join(f"{q:.9f}" for q in quaternion_of_yaw(float(yaw)))
+    return f"{stamp_s:.6f} {x:.4f} {y:.4f} 0 {quaternion}\n"
 
 
 def latency_summary(durations_ms: FloatArray) -> dict[str, float]:
@@ -175,12 +194,21 @@ class Estimates:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A RUN folder in memory; `info` is run.json."""
+    """A RUN folder in memory; `info` is run.json, `frames` None in a folder of an older version."""
 
     path: Path
     info: dict[str, Any]
     estimates: Estimates
     single_scan: Estimates | None
+    frames: Frames | None = None
+
+    @property
+    def title(self) -> str:
+        """One line for people: the drive and the area, where they are known."""
+        files = self.info.get("files", {})
+        return (
+            f"{Path(files['bag']).name} in {Path(files['area']).name}" if "bag" in files and "area" in files else self.path.resolve().name
+        )
 
 
 def read_run(path: Path) -> Run:
@@ -200,11 +228,17 @@ def read_run(path: Path) -> Run:
         raise BagError(f"{path / RUN_FILE} is damaged ({error}); {again}") from error
     try:
         single = _read_table(path / SINGLE_SCAN_FILE) if (path / SINGLE_SCAN_FILE).is_file() else None
-        run = Run(path, info, _read_table(path / ESTIMATES_FILE), single)
+        frames = read_frames(path / FRAMES_FILE) if (path / FRAMES_FILE).is_file() else None
+        run = Run(path, info, _read_table(path / ESTIMATES_FILE), single, frames)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BagError(f"{path}: a table is missing or damaged ({error}); {again}") from error
-    if not len(run.estimates.stamp_s):
+    clouds = len(run.estimates.stamp_s)
+    if not clouds:
         raise BagError(f"{path / ESTIMATES_FILE} holds no cloud; {again} on a bag with clouds")
+    rows = {SINGLE_SCAN_FILE: len(single.stamp_s) if single else clouds, FRAMES_FILE: len(frames.frames) if frames else clouds}
+    for name, count in rows.items():
+        if count != clouds:
+            raise BagError(f"{path / name} is of {count} clouds, {ESTIMATES_FILE} of {clouds}: one is cut off; {again}")
     return run
 
 

@@ -131,6 +131,13 @@ def tile_grid(header: Header, tile: BuildingTile, grid: TileGrid) -> OccupancyGr
     return _occupancy(header, occupancy, grid.resolution_m, -grid.half_m, -grid.half_m)
 
 
+def tile_of_grid(message: OccupancyGrid) -> BuildingTile:
+    """The way back from `tile_grid`: walls hit and free space."""
+    occupancy = np.array(message.data, dtype=np.int8).reshape(message.info.height, message.info.width)
+    seen = occupancy.T[::-1, ::-1]  # a grid's rows go along y and up, a tile's along x and down
+    return BuildingTile((seen == OCCUPIED).astype(np.uint8), (seen == FREE).astype(np.uint8))
+
+
 def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
     """`~/map`: the area's buildings; the header is in the map frame.
 

@@ -11,7 +11,9 @@ from math import isfinite
 
 import numpy as np
 import rclpy
-from geometry_msgs.msg import PoseWithCovarianceStamped
+from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
+from nav_msgs.msg import OccupancyGrid
+from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -21,7 +23,7 @@ from sensor_msgs.msg import NavSatFix, NavSatStatus, PointCloud2
 from urban_map_loc.geometry.pose2 import Pose2, yaw_of_quaternion
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.ros import qos
-from urban_map_loc.ros.conversions import PLANAR
+from urban_map_loc.ros.conversions import PLANAR, tile_of_grid
 
 # CDR: four bytes of encapsulation, then the header's stamp, little endian on every machine that we know.
 _STAMP = struct.Struct("<iI")
@@ -31,7 +33,7 @@ StampNs = int
 
 
 class Recorder(Node):
-    """Collects fixes, poses and the times at which clouds came by.
+    """Collects fixes, poses, hypotheses, tiles and the times at which clouds came by.
 
     Args:
         context: where to listen.
@@ -43,9 +45,13 @@ class Recorder(Node):
         self._sent: dict[StampNs, float] = {}
         self._fixes: dict[StampNs, tuple[NavSatFix, float]] = {}
         self._poses: dict[StampNs, PoseWithCovarianceStamped] = {}
+        self._hypotheses: dict[StampNs, PoseArray] = {}
+        self._tiles: dict[StampNs, OccupancyGrid] = {}
         self.create_subscription(PointCloud2, "points", self._on_cloud, qos.CLOUDS_IN, raw=True)
         self.create_subscription(NavSatFix, f"{localizer}/fix", self._on_fix, qos.ANSWERS)
         self.create_subscription(PoseWithCovarianceStamped, f"{localizer}/pose", self._on_pose, qos.ANSWERS)
+        self.create_subscription(PoseArray, f"{localizer}/hypotheses", self._on_hypotheses, qos.ANSWERS)
+        self.create_subscription(OccupancyGrid, f"{localizer}/tile", self._on_tile, qos.ANSWERS)
 
     @property
     def clouds(self) -> int:
@@ -56,6 +62,11 @@ class Recorder(Node):
     def fixes(self) -> int:
         """Clouds answered on `~/fix` so far."""
         return len(self._fixes)
+
+    @property
+    def tile_m(self) -> float | None:
+        """Side of a pixel of the tiles heard [m]; None where none was."""
+        return next((float(tile.info.resolution) for tile in self._tiles.values()), None)
 
     def results(self) -> list[tuple[LocalizationResult, float]]:
         """One result a fix, in order of stamps, with its latency [ms]: from the cloud's coming by to the fix's."""
@@ -69,7 +80,15 @@ class Recorder(Node):
             elif state is State.LOCKED:
                 state = State.LOST
             latency_ms = (arrived - self._sent.get(stamp_ns, arrived)) * 1e3
-            out.append((LocalizationResult(stamp_ns * 1e-9, state, "heard over ROS", estimate=estimate), max(0.0, latency_ms)))
+            result = LocalizationResult(
+                stamp_ns * 1e-9,
+                state,
+                "heard over ROS",
+                estimate=estimate,
+                hypotheses=_poses(self._hypotheses.get(stamp_ns)),
+                tile=tile_of_grid(self._tiles[stamp_ns]) if stamp_ns in self._tiles else None,
+            )
+            out.append((result, max(0.0, latency_ms)))
         return out
 
     def _on_cloud(self, raw: bytes) -> None:
@@ -81,6 +100,12 @@ class Recorder(Node):
 
     def _on_pose(self, message: PoseWithCovarianceStamped) -> None:
         self._poses[_nanoseconds(message)] = message
+
+    def _on_hypotheses(self, message: PoseArray) -> None:
+        self._hypotheses[_nanoseconds(message)] = message
+
+    def _on_tile(self, message: OccupancyGrid) -> None:
+        self._tiles[_nanoseconds(message)] = message
 
 
 @contextmanager
@@ -102,7 +127,7 @@ def recording(localizer: str = "/urban_map_loc") -> Iterator[Recorder]:
         rclpy.try_shutdown(context=context)
 
 
-def _nanoseconds(message: NavSatFix | PoseWithCovarianceStamped) -> StampNs:
+def _nanoseconds(message: NavSatFix | PoseWithCovarianceStamped | PoseArray | OccupancyGrid) -> StampNs:
     stamp = message.header.stamp
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
@@ -113,3 +138,9 @@ def _estimate(message: PoseWithCovarianceStamped) -> PoseEstimate | None:
         return None
     covariance = np.asarray(message.pose.covariance, dtype=np.float64).reshape(6, 6)[np.ix_(PLANAR, PLANAR)]
     return PoseEstimate(Pose2(position.x, position.y, yaw_of_quaternion(q.x, q.y, q.z, q.w)), covariance, float("nan"))
+
+
+def _poses(message: PoseArray | None) -> NDArray[np.float64]:
+    """`(K, 3)` east, north [m], yaw [rad]."""
+    poses = [] if message is None else [(p.position, p.orientation) for p in message.poses]
+    return np.array([(at.x, at.y, yaw_of_quaternion(q.x, q.y, q.z, q.w)) for at, q in poses]).reshape(-1, 3)
