@@ -22,7 +22,7 @@ STATIC_FRAMES_TOPIC = "/tf_static"
 STATIC_FRAMES_TYPE = "tf2_msgs/msg/TFMessage"
 UNKNOWN_VARIANCE = 1e6
 KNOWN_COVARIANCE = 3  # sensor_msgs/NavSatFix COVARIANCE_TYPE_KNOWN
-_POINT_FIELD_CODES = {"<f4": 7, "<u4": 6}  # sensor_msgs/PointField FLOAT32, UINT32
+_POINT_FIELD_CODES = {"<u2": 4, "<u4": 6, "<f4": 7}  # sensor_msgs/PointField UINT16, UINT32, FLOAT32
 
 
 @cache
@@ -49,20 +49,30 @@ def stamp_of(message: Any) -> float:
     return float(message.header.stamp.sec) + 1e-9 * float(message.header.stamp.nanosec)
 
 
-def cloud_message(stamp_s: float, points: NDArray[np.floating], intensity: ArrayLike | None, label: ArrayLike | None, frame_id: str) -> Any:
-    """PointCloud2 of points `(N, 3)` [m] with optional intensities and labels `(N,)`."""
+def cloud_message(
+    stamp_s: float,
+    points: NDArray[np.floating],
+    intensity: ArrayLike | None,
+    label: ArrayLike | None,
+    frame_id: str,
+    *,
+    ring: ArrayLike | None = None,
+    time: ArrayLike | None = None,
+) -> Any:
+    """PointCloud2 of points `(N, 3)` [m] with optional intensities, labels, rings and times after the stamp [s], `(N,)` each."""
     columns: dict[str, tuple[str, ArrayLike]] = {axis: ("<f4", points[:, k]) for k, axis in enumerate("xyz")}
-    if intensity is not None:
-        columns["intensity"] = ("<f4", intensity)
-    if label is not None:
-        columns["label"] = ("<u4", label)
-    table = np.empty(len(points), dtype=[(name, kind) for name, (kind, _) in columns.items()])
+    optional = (("intensity", "<f4", intensity), ("ring", "<u2", ring), ("time", "<f4", time), ("label", "<u4", label))
+    columns |= {name: (kind, values) for name, kind, values in optional if values is not None}
+    # Four bytes a field: the two of a ring are followed by two of padding, so that what comes after stays aligned.
+    offsets = [4 * k for k in range(len(columns))]
+    kinds = [kind for kind, _ in columns.values()]
+    table = np.zeros(len(points), np.dtype({"names": list(columns), "formats": kinds, "offsets": offsets, "itemsize": 4 * len(columns)}))
     for name, (_, values) in columns.items():
         table[name] = values
     types = typestore().types
     fields = [
         types["sensor_msgs/msg/PointField"](name=name, offset=4 * k, datatype=_POINT_FIELD_CODES[kind], count=1)
-        for k, (name, (kind, _)) in enumerate(columns.items())
+        for k, (name, kind) in enumerate(zip(columns, kinds, strict=True))
     ]
     return types[CLOUD_TYPE](
         header=_header(stamp_s, frame_id),

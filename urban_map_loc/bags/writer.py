@@ -73,10 +73,12 @@ class BagWriter:
         *,
         intensity: ArrayLike | None = None,
         label: ArrayLike | None = None,
+        ring: ArrayLike | None = None,
+        time: ArrayLike | None = None,
         frame_id: str = "base_link",
     ) -> None:
-        """Write points `(N, 3)` [m], given in `frame_id`, to /points; intensity and label `(N,)`."""
-        self._write(POINTS_TOPIC, stamp_s, cloud_message(stamp_s, points, intensity, label, frame_id))
+        """Write points `(N, 3)` [m], given in `frame_id`, to /points; intensity, label, ring and time after the stamp [s] `(N,)`."""
+        self._write(POINTS_TOPIC, stamp_s, cloud_message(stamp_s, points, intensity, label, frame_id, ring=ring, time=time))
 
     def write_odometry(self, stamp_s: float, T_odom_base: Pose2, *, velocity: tuple[float, float] = (0.0, 0.0)) -> None:
         """Write a pose to /odom; velocity is forward [m/s] and turn rate [rad/s]."""
