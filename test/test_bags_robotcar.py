@@ -285,11 +285,10 @@ def test_velodyne_in_a_bag_has_rings_and_times(tmp_path: Path) -> None:
 @settings(max_examples=60)
 def test_any_bytes_are_a_scan_or_an_error(sensor: str, name: str, content: bytes) -> None:
     try:
-        scan = read_scan(sensor, name, content)
-    except BagError as error:
-        assert "\n" not in str(error)
-    else:
-        assert scan.points.shape == (len(scan.points), 3)
+        points = read_scan(sensor, name, content).points
+    except BagError:
+        return
+    assert points.shape == (len(points), 3)
 
 
 def test_odometry_of_base_link_turning(tmp_path: Path) -> None:

@@ -194,10 +194,14 @@ class _Conversion:
     def _odometry(self, begin_us: int, end_us: int) -> Iterator[Timed]:
         if self.odometry is None:
             return
-        stamps, poses = self.odometry
+        stamps = self.odometry.stamps_us
         for k in range(*np.searchsorted(stamps, [begin_us, end_us]).tolist()):
-            pose = Pose2.from_array(poses[k])
-            yield int(stamps[k]), 0, lambda bag, s=int(stamps[k]), T=pose, v=self._velocity(k): bag.write_odometry(s * 1e-6, T, velocity=v)
+            yield int(stamps[k]), 0, self._pose(k)
+
+    def _pose(self, k: int) -> Write:
+        assert self.odometry is not None
+        stamp_s, pose, velocity = int(self.odometry.stamps_us[k]) * 1e-6, Pose2.from_array(self.odometry.poses[k]), self._velocity(k)
+        return lambda bag: bag.write_odometry(stamp_s, pose, velocity=velocity)
 
     def _velocity(self, k: int) -> tuple[float, float]:
         """Forward [m/s] and turning [rad/s] since the row before."""

@@ -6,7 +6,7 @@
 | `gt/radar_odometry.csv` | the same, then two radar stamps | radar odometry, optimised with the truth |
 | `gps/gps.csv` | timestamp, latitude, longitude, latitude_sigma, longitude_sigma, ... | the receiver's fixes; sigmas in metres |
 | `gps/ins.csv` | timestamp, ins_status, latitude, longitude, northing, easting, utm_zone, roll, pitch, yaw, ... | GNSS and inertial |
-| `rtk.csv` | timestamp, latitude, longitude, northing, easting, utm_zone, roll, pitch, yaw, ... | the same with RTK corrections, centimetres |
+| `rtk.csv` | timestamp, latitude, longitude, northing, easting, utm_zone, roll, pitch, yaw, ... | the same with RTK: centimetres |
 """
 
 from __future__ import annotations
