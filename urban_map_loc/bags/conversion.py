@@ -10,6 +10,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,24 @@ log = logging.getLogger(__name__)
 PLAN_FILE = "plan.json"
 INFORMATION = "rosbag2_bagfile_information"
 Progress = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion came to: clouds, and sentences on what was used and what is missing."""
+
+    clouds: int
+    used: list[str]
+    missing: list[str]
+
+
+@dataclass(frozen=True)
+class Span:
+    """What of a drive is converted: from and to so long after its first cloud [s], and clouds a second at most; None: all."""
+
+    start_s: float = 0.0
+    end_s: float | None = None
+    rate_hz: float | None = None
 
 
 def convert_in_parts(

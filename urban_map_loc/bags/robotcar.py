@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from urban_map_loc.bags.conversion import Progress, convert_in_parts
+from urban_map_loc.bags.conversion import Converted, Progress, convert_in_parts
 from urban_map_loc.bags.push_broom import PushBroom
 from urban_map_loc.bags.robotcar_run import RobotCarRun
 from urban_map_loc.bags.robotcar_scans import Scan, read_scan
@@ -58,15 +58,6 @@ class Selection:
     start_s: float = 0.0
     end_s: float | None = None
     rate_hz: float | None = None
-
-
-@dataclass(frozen=True)
-class Converted:
-    """What a conversion came to: clouds, and sentences on what was used and what is missing."""
-
-    clouds: int
-    used: list[str]
-    missing: list[str]
 
 
 def convert_robotcar(
