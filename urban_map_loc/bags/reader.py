@@ -63,6 +63,7 @@ class BagReader:
     Attributes:
         path: the bag's folder, or a storage file of it.
         topics: message type of each topic.
+        latched: topics whose last messages are kept for subscribers that come later.
         cloud_count: messages on the topic of clouds.
         start_s: bag time of the first message [s].
         duration_s: from there to the last message [s].
@@ -81,7 +82,7 @@ class BagReader:
         self.path = path
         self._storage = open_storage(path)
         self._decoded: set[str] = set()
-        self.topics = self._storage.topics
+        self.topics, self.latched = self._storage.topics, self._storage.latched
         if not any(self._storage.counts.values()):
             raise BagError(f"{path} holds no message; record or simulate it again")
         self._inputs = Topics(path, self.topics, given or {})
@@ -125,8 +126,7 @@ class BagReader:
             BagError: clouds or odometry are missing or may be one of several, the bag ends before `start_s`, or nothing can be read.
         """
         points, odometry = self._inputs.require("points"), self._inputs.require("odom")
-        if not 0.0 <= start_s <= self.duration_s:
-            raise BagError(f"{self.path} lasts {self.duration_s:.1f} s, a start at {start_s:.1f} s is outside; start earlier")
+        self._require_start(start_s)
         fixes = self._inputs.optional("fix")
         for _, topic, kind, data in self._messages(tuple(filter(None, (points, odometry, fixes))), start_s):
             message = self._deserialized(topic, kind, data)
@@ -156,9 +156,14 @@ class BagReader:
         """Bag time [ns], topic, message type and CDR bytes of every message in bag time order, from `start_s` [s] after the bag's start.
 
         Raises:
-            BagError: nothing can be read.
+            BagError: nothing is left after `start_s`, or nothing can be read.
         """
+        self._require_start(start_s)
         return self._messages((), start_s)
+
+    def _require_start(self, start_s: float) -> None:
+        if not 0.0 <= start_s <= self.duration_s:
+            raise BagError(f"{self.path} lasts {self.duration_s:.1f} s, a start at {start_s:.1f} s is outside; start earlier")
 
     def _deserialized(self, topic: str, kind: str, data: bytes) -> Any:
         """The message, None (with a warning) where it is damaged but others of its topic were not.

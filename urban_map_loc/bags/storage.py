@@ -12,12 +12,12 @@ import logging
 import re
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
 from rosbags.rosbag2 import Reader
 
 from urban_map_loc.bags.salvage_mcap import read_cut_mcap
@@ -40,9 +40,11 @@ class Storage(Protocol):
         counts: messages of each topic.
         start_ns: bag time of the first message.
         end_ns: bag time of the last message.
+        latched: topics recorded as transient local: their last messages are kept for whoever comes later.
     """
 
     topics: dict[str, str]
+    latched: set[str]
     counts: dict[str, int]
     start_ns: int
     end_ns: int
@@ -93,9 +95,10 @@ class _Whole:
         self.path, self._files = path, files
         with Reader(path) as reader:
             self.topics = {c.topic: c.msgtype for c in reader.connections}
-            self.counts = dict(Counter({c.topic: 0 for c in reader.connections}))
+            self.counts = dict.fromkeys(self.topics, 0)
             for connection in reader.connections:
                 self.counts[connection.topic] += connection.msgcount
+            self.latched = {c.topic for c in reader.connections if _is_latched(c)}
             if not reader.message_count:
                 self.start_ns = self.end_ns = 0
             else:
@@ -128,6 +131,11 @@ class _Whole:
                 yield Salvaged(time_ns, connection.topic, connection.msgtype, unpacked(bytes(data)))
 
 
+def _is_latched(connection: Connection) -> bool:
+    profiles = connection.ext.offered_qos_profiles if isinstance(connection.ext, ConnectionExtRosbag2) else []
+    return any(profile.durability is QosDurability.TRANSIENT_LOCAL for profile in profiles)
+
+
 class _UnreadableError(Exception):
     """Something in the file, and not whoever uses its messages, failed."""
 
@@ -149,6 +157,7 @@ class _Cut:
         self.path, self._files = path, files
         self.topics: dict[str, str] = {}
         self.counts: dict[str, int] = {}
+        self.latched: set[str] = set()
         times: list[int] = []
         for message in self._read():
             self.topics.setdefault(message.topic, message.kind)
