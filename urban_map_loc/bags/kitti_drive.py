@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,10 +125,10 @@ def lidar(files: dict[int, Path], labels: dict[int, Path]) -> Callable[[int], Fr
 
     def cloud(number: int) -> Frame:
         path = files[number]
-        rows = _values(path, "<f4", 4)
+        rows: NDArray[np.float32] = _values(path, "<f4", 4)
         if number not in labels:
             return Frame(rows[:, :3], rows[:, 3])
-        label = _values(labels[number], "<u4", 1)[:, 0]
+        label: NDArray[np.uint32] = _values(labels[number], "<u4", 1)[:, 0]
         if len(label) != len(rows):
             raise BagError(f"{labels[number]} has {len(label)} labels for the {len(rows)} points of {path}; copy both again")
         return Frame(rows[:, :3], rows[:, 3], label)
@@ -157,7 +157,7 @@ def chosen_sensor(sensor: str, source: Path, velodyne: dict[int, Path], images: 
     return sensor
 
 
-def _values(path: Path, kind: str, columns: int) -> NDArray[np.generic]:
+def _values(path: Path, kind: str, columns: int) -> NDArray[Any]:
     try:
         content = path.read_bytes()
     except OSError as error:

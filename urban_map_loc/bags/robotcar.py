@@ -206,17 +206,21 @@ class _Conversion:
     def _fixes(self, begin_us: int, end_us: int) -> Iterator[Timed]:
         if self.fixes is None:
             return
-        stamps, lat, lon, north, east = self.fixes
+        stamps = self.fixes.stamps_us
         for k in range(*np.searchsorted(stamps, [begin_us, end_us]).tolist()):
-            covariance = np.diag([east[k] ** 2, north[k] ** 2])
-            stamp_s = int(stamps[k]) * 1e-6
-            yield int(stamps[k]), 1, lambda bag, s=stamp_s, p=(lat[k], lon[k]), c=covariance: bag.write_fix(s, *p, c)
+            yield int(stamps[k]), 1, self._fix(k)
+
+    def _fix(self, k: int) -> Write:
+        assert self.fixes is not None
+        stamps, lat, lon, north, east = self.fixes
+        stamp_s, covariance = int(stamps[k]) * 1e-6, np.diag([east[k] ** 2, north[k] ** 2])
+        return lambda bag: bag.write_fix(stamp_s, float(lat[k]), float(lon[k]), covariance)
 
     def _clouds(self, begin_us: int, end_us: int) -> Iterator[Timed]:
         stamps = self.stamps_us[slice(*np.searchsorted(self.stamps_us, [begin_us, end_us]).tolist())]
         if self._strips is not None:
             for stamp_us, points, intensity in self._strips.clouds(stamps, self._scan):
-                yield stamp_us, 2, lambda bag, s=stamp_us, p=points, i=intensity: bag.write_cloud(s * 1e-6, p, intensity=i)
+                yield stamp_us, 2, _cloud(stamp_us, points, intensity)
             return
         for stamp_us in stamps.tolist():
             write = self._pair(stamp_us) if self._pairs else self._single(stamp_us)
@@ -237,14 +241,16 @@ class _Conversion:
         try:
             points: NDArray[np.float32] = self._pairs.points(stamp_us)
         except (BagError, CloudError) as error:
-            return self._left_out(error)
-        return lambda bag: bag.write_cloud(stamp_us * 1e-6, points)
+            self._left_out(error)
+            return None
+        return _cloud(stamp_us, points)
 
     def _scan(self, sensor: str, stamp_us: int) -> Scan | None:
         try:
             return read_scan(sensor, *self.run.read(sensor, stamp_us))
         except BagError as error:
-            return self._left_out(error)
+            self._left_out(error)
+            return None
 
     def _left_out(self, error: Exception) -> None:
         self._damaged += 1
@@ -252,3 +258,7 @@ class _Conversion:
             log.warning("left out: %s", error)
         elif self._damaged == MESSAGES_OF_DAMAGE + 1:
             log.warning("more damaged files are left out")
+
+
+def _cloud(stamp_us: int, points: NDArray[np.float32], intensity: NDArray[np.float32] | None = None) -> Write:
+    return lambda bag: bag.write_cloud(stamp_us * 1e-6, points, intensity=intensity)

@@ -28,7 +28,7 @@ class RobotCarPairs:
     def __init__(self, run: RobotCarRun, config: StereoConfig | None = None) -> None:
         self.run, self.config = run, config or StereoConfig()
         none = np.empty(0, np.int64)
-        self.stamps_us = np.intersect1d(*(run.stamps_us.get(f"stereo/{side}", none) for side in PAIR))
+        self.stamps_us = np.intersect1d(run.stamps_us.get("stereo/left", none), run.stamps_us.get("stereo/right", none))
         paths = {side: run.sdk_file(f"models/{model}.txt") for side, model in PAIR.items()}
         (left, T_camera_image), (right, T_camera_right) = (read_robotcar_camera(paths[side]) for side in PAIR)
         baseline_m = float(T_camera_right[1, 3] - T_camera_image[1, 3])

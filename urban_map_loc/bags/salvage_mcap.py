@@ -120,7 +120,7 @@ def _decompressor(compression: str) -> Any:
 
         return ZstdDecompressor()
     if compression == "lz4":
-        from lz4.frame import LZ4FrameDecompressor
+        from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 
         return LZ4FrameDecompressor()
     raise _CutError

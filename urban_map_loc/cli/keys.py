@@ -15,10 +15,10 @@ class PauseKey:
     """The space bar pauses and goes on; a context manager that gives the terminal back as it was. Without a terminal it never pauses."""
 
     def __init__(self) -> None:
-        self._paused, self._before = False, None
+        self._paused = False
+        self._before: list[Any] | None = None
 
     def __enter__(self) -> PauseKey:
-        self._before: list[Any] | None = None
         if sys.stdin is not None and sys.stdin.isatty():
             self._before = termios.tcgetattr(sys.stdin)
             tty.setcbreak(sys.stdin)  # keys at once; Ctrl-C still interrupts

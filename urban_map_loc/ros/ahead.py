@@ -24,7 +24,8 @@ class _Ahead:
     def __init__(self, messages: Iterable[Message]) -> None:
         self._messages, self._waiting, self._bytes = messages, deque[Message](), 0
         self._changed = threading.Condition()
-        self._ended, self._stopped, self._error = False, False, None
+        self._ended, self._stopped = False, False
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._fetch, name="read ahead", daemon=True)
 
     def __enter__(self) -> _Ahead:
