@@ -33,6 +33,7 @@ from urban_map_loc.bags.robotcar_run import RobotCarRun
 from urban_map_loc.bags.robotcar_scans import read_scan
 from urban_map_loc.bags.robotcar_tables import read_odometry
 from urban_map_loc.cli.main import run
+from urban_map_loc.cli.through_node import drive_through_node
 from urban_map_loc.cloud.decode import decode
 from urban_map_loc.config import ConversionConfig
 from urban_map_loc.errors import BagError
@@ -121,6 +122,21 @@ def test_it_localizes(converted: Path, tmp_path: Path, capsys: pytest.CaptureFix
     last = estimates.poses[-1]
     true = START @ Pose2((estimates.stamp_s[-1] - 1417534257.594785) * SPEED, 0.0, 0.0)
     assert np.hypot(*(last[:2] - [true.x, true.y])) < 1.0
+
+
+@pytest.mark.timeout(300)
+def test_it_localizes_through_the_real_node(converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "0")  # restored afterwards: the drive chooses one of its own
+    write_area(AREA, tmp_path / "area.gpkg")
+    save_checkpoint(untrained(AREA), tmp_path / "model.safetensors")
+    answered, clouds = drive_through_node(tmp_path / "area.gpkg", tmp_path / "model.safetensors", converted, tmp_path / "run")
+    assert 0 < answered <= clouds <= 38
+    estimates = read_run(tmp_path / "run").estimates
+    locked = estimates.state == "locked"
+    assert locked.any()
+    true_east = START.x + (estimates.stamp_s[locked] - 1417534257.594785) * SPEED
+    errors = np.hypot(estimates.poses[locked, 0] - true_east, estimates.poses[locked, 1] - START.y)
+    assert np.median(errors) < 1.0
 
 
 def test_the_same_from_tar_files(source: Path, converted: Path, tmp_path: Path) -> None:
