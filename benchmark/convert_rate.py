@@ -40,8 +40,8 @@ def build_source(data: Path, folder: Path, seconds: float) -> Path:
     return folder
 
 
-def command(cores: int, *words: str | Path) -> tuple[float, float]:
-    """Seconds and megabytes of memory at the peak of one command of `urban_map_loc`."""
+def command(cores: int, *words: str | Path) -> tuple[float, float, float]:
+    """Seconds, seconds of processors and megabytes of memory at the peak of one command of `urban_map_loc`."""
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "urban_map_loc", *map(str, words)],
@@ -51,7 +51,7 @@ def command(cores: int, *words: str | Path) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         sys.exit(f"{' '.join(map(str, words))} failed")
-    return time.monotonic() - began, usage.ru_maxrss / 1024.0
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024.0
 
 
 def main() -> None:
@@ -71,15 +71,18 @@ def main() -> None:
     if args.model is None:
         command(args.cores, "train", area, "--out", model, "--steps", "2", "--device", "cpu")
     source, bag, run = build_source(data, args.out / "source", args.seconds), args.out / "bag", args.out / "run"
-    convert_s, convert_mb = command(args.cores, "convert", "kitti", source, "--out", bag)
-    localize_s, localize_mb = command(args.cores, "localize", bag, "--area", area, "--model", model, "--out", run)
+    convert_s, convert_cpu_s, convert_mb = command(args.cores, "convert", "kitti", source, "--out", bag)
+    localize_s, localize_cpu_s, localize_mb = command(args.cores, "localize", bag, "--area", area, "--model", model, "--out", run)
     figures = {
         "drive_s": args.seconds,
         "convert_s": convert_s,
+        "convert_processor_s": convert_cpu_s,
         "convert_peak_mb": convert_mb,
         "localize_s": localize_s,
+        "localize_processor_s": localize_cpu_s,
         "localize_peak_mb": localize_mb,
         "times_real_time": args.seconds / (convert_s + localize_s),
+        "times_real_time_by_one_processors_time": args.seconds / (convert_cpu_s + localize_cpu_s),
     }
     (args.out / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     for name, value in figures.items():

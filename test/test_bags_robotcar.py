@@ -31,7 +31,7 @@ from urban_map_loc.bags.reader import BagReader, CloudRecord, FixRecord, Odometr
 from urban_map_loc.bags.robotcar import Selection, convert_robotcar
 from urban_map_loc.bags.robotcar_run import RobotCarRun
 from urban_map_loc.bags.robotcar_scans import read_scan
-from urban_map_loc.bags.robotcar_tables import read_odometry
+from urban_map_loc.bags.robotcar_tables import read_fixes, read_odometry
 from urban_map_loc.cli.main import run
 from urban_map_loc.cli.through_node import drive_through_node
 from urban_map_loc.cloud.decode import decode
@@ -350,6 +350,31 @@ def test_rtk_comes_before_the_ins(tmp_path: Path) -> None:
     truth = BagReader(tmp_path / "bag").truth()
     assert truth is not None
     np.testing.assert_allclose(truth.poses(AREA.plane)[0], [7.0, 1.0, 0.5], atol=1e-3)
+
+
+def test_real_fixes_and_extrinsics(data_dir: Path, tmp_path: Path) -> None:
+    """The dataset's own gps.csv and extrinsics: where and how the sensors must sit on a car."""
+    real = data_dir / "robotcar"
+    folder = little(tmp_path, {"ldmrs/5.bin": b""})
+    (folder / "gps").mkdir()
+    (folder / "gps" / "gps.csv").symlink_to(real / "2014-12-02-15-30-08" / "gps.csv")
+    robotcar = RobotCarRun(folder, real)
+    fixes = read_fixes(robotcar)
+    assert fixes is not None
+    assert len(fixes.stamps_us) > 5000
+    assert (np.diff(fixes.stamps_us) >= 0).all()
+    assert fixes.lat_deg.min() > 51.7
+    assert fixes.lon_deg.max() < -1.2
+    assert 0.5 < np.median(fixes.sigma_east_m) < 5.0
+    T_ins, T_front, T_rear, T_velodyne = (robotcar.T_base(s) for s in ("ins", "lms_front", "lms_rear", "velodyne_left"))
+    np.testing.assert_allclose(T_ins.rotation, np.diag([1.0, -1.0, -1.0]), atol=1e-12)  # the same place, other axes
+    np.testing.assert_allclose(T_ins.translation, 0.0, atol=1e-12)
+    # The scanners' planes stand across the road: their normals, z, point along it. The rear one is behind, the velodyne on the roof.
+    assert abs(T_front.rotation[0, 2]) > 0.95
+    assert abs(T_rear.rotation[0, 2]) > 0.95
+    assert 3.0 < T_front.translation[0] < 4.0
+    assert -1.5 < T_rear.translation[0] < -0.5
+    assert 1.2 < T_velodyne.translation[2] < 1.7
 
 
 def test_stereo_pairs(tmp_path: Path) -> None:
