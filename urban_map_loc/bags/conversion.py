@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from urban_map_loc.bags.messages import POINTS_TOPIC
 from urban_map_loc.bags.writer import METADATA_FILE, TRUTH_FILE, BagWriter
@@ -114,9 +114,7 @@ def _begin(folder: Path, plan: Mapping[str, Any]) -> None:
 
 def _join(parts: list[Path], out: Path, truth: Trajectory | None) -> int:
     """Move the parts' storage files into one bag; the number of its clouds."""
-    yaml = YAML(typ="safe")
-    yaml.default_flow_style = False
-    found = [(part, yaml.load((part / METADATA_FILE).read_text(encoding="utf-8"))[INFORMATION]) for part in parts]
+    found = [(part, yaml.safe_load((part / METADATA_FILE).read_text(encoding="utf-8"))[INFORMATION]) for part in parts]
     found = [(part, information) for part, information in found if information["message_count"]]
     if not found:
         raise BagError(f"{out} would hold no message; check the source and the time asked for")
@@ -126,7 +124,7 @@ def _join(parts: list[Path], out: Path, truth: Trajectory | None) -> int:
             (part / information["relative_file_paths"][0]).rename(folder / name)
         merged = _merged([information for _, information in found], names)
         with (folder / METADATA_FILE).open("w", encoding="utf-8") as file:
-            yaml.dump({INFORMATION: merged}, file)
+            yaml.safe_dump({INFORMATION: merged}, file, sort_keys=False)
         if truth is not None:
             truth.write_csv(folder / TRUTH_FILE)
     counts = {t["topic_metadata"]["name"]: int(t["message_count"]) for t in merged["topics_with_message_count"]}
