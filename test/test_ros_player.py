@@ -136,7 +136,7 @@ def test_play_from_a_later_start_and_under_other_names(listener, tmp_path, capsy
             for name, x in (("/wheels", float(k)), ("/odom", -1.0)):
                 message = bag_odometry(1.0 + 0.02 * k, Pose2(x, 0.0, 0.0), (0.0, 0.0))
                 writer.write(topics[name], nanoseconds(1.0 + 0.02 * k), typestore().serialize_cdr(message, TOPICS["/odom"]))
-    command = ["play", str(tmp_path / "bag"), "--topic", "odom=/wheels", "--start", "0.04"]
+    command = ["play", str(tmp_path / "bag"), "--wait", "20", "--topic", "odom=/wheels", "--start", "0.04"]
     assert run(command) == 0
     assert [m.pose.pose.position.x for m in listener["/odom"]] == [2.0, 3.0, 4.0]
     assert "3 messages over 0.0 s" in capsys.readouterr().out
