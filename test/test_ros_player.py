@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
 import threading
 import time
 
@@ -14,18 +22,23 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from ros_bench import COVARIANCE, cloud_message, odometry_message, time_of
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from urban_map_loc.area.area_map import GeoPoint
+from urban_map_loc.bags.messages import nanoseconds, typestore
+from urban_map_loc.bags.messages import odometry_message as bag_odometry
 from urban_map_loc.bags.writer import BagWriter
+from urban_map_loc.cli.keys import PauseKey
 from urban_map_loc.cli.main import run
-from urban_map_loc.errors import ConfigurationError
+from urban_map_loc.errors import BagError, ConfigurationError
 from urban_map_loc.geometry.geodesy import LocalTangentPlane
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.result import PoseEstimate, State
 from urban_map_loc.ros import conversions, qos
+from urban_map_loc.ros.ahead import MOST_BYTES, read_ahead
 from urban_map_loc.ros.player import Player
 from urban_map_loc.ros.recorder import Recorder
 
@@ -114,6 +127,127 @@ def test_play_command(listener, bag, capsys):
 def test_play_says_that_nobody_listens(domain, bag, capsys):
     assert run(["play", str(bag), "--wait", "0.1"]) == 1
     assert "nobody subscribes to /points, /odom" in capsys.readouterr().err
+
+
+def test_play_from_a_later_start_and_under_other_names(listener, tmp_path, capsys):
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topics = {name: writer.add_connection(name, TOPICS["/odom"], typestore=typestore()) for name in ("/wheels", "/odom")}
+        for k in range(5):
+            for name, x in (("/wheels", float(k)), ("/odom", -1.0)):
+                message = bag_odometry(1.0 + 0.02 * k, Pose2(x, 0.0, 0.0), (0.0, 0.0))
+                writer.write(topics[name], nanoseconds(1.0 + 0.02 * k), typestore().serialize_cdr(message, TOPICS["/odom"]))
+    command = ["play", str(tmp_path / "bag"), "--wait", "20", "--topic", "odom=/wheels", "--start", "0.04"]
+    assert run(command) == 0
+    assert [m.pose.pose.position.x for m in listener["/odom"]] == [2.0, 3.0, 4.0]
+    assert "3 messages over 0.0 s" in capsys.readouterr().out
+    assert run([*command[:-1], "5"]) == 1
+    assert "a start at 5.0 s is outside" in capsys.readouterr().err
+
+
+def test_play_in_a_loop_until_interrupted(listener, bag, ros_environment):
+    environment = {**ros_environment, "ROS_DOMAIN_ID": os.environ["ROS_DOMAIN_ID"]}
+    process = subprocess.Popen([sys.executable, "-m", "urban_map_loc", "play", str(bag), "--loop"], env=environment, stderr=subprocess.PIPE)
+    try:
+        end = time.monotonic() + 30.0
+        while len(listener["/odom"]) < 12:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20.0) == 130
+    finally:
+        process.kill()
+        process.communicate()
+    assert {m.pose.pose.position.x for m in listener["/odom"]} == {0.0, 1.0, 2.0, 3.0, 4.0}
+    clock = [m.clock.sec * 10**9 + m.clock.nanosec for m in listener["/clock"]]
+    assert min(np.diff(clock)) < 0  # each round begins anew
+
+
+def test_while_paused_neither_messages_nor_the_clock_go_on(listener):
+    pausing = iter([False] * 3 + [True] * 20)
+    with Player(TOPICS) as player:
+        assert player.wait_for_subscribers(("/points", "/odom"), 10.0) == []
+        began = time.monotonic()
+        seen = []
+
+        def paused():
+            now = next(pausing, False)
+            seen.append((now, len(listener["/clock"])))
+            return now
+
+        assert player.play(messages(0.1), paused=paused) == 6
+        assert time.monotonic() - began >= 0.1 + 20 * 0.01
+    assert [m.pose.pose.position.x for m in listener["/odom"]] == list(range(5))
+    assert sum(now for now, _ in seen) == 20
+    # One tick may still be on its way when the pause begins.
+    assert max(ticks for now, ticks in seen if now) <= 3 + 1
+    # Messages after the pause are as far apart as before.
+    assert player.late_s[-1] < 0.05 * 20
+
+
+def test_late_subscribers_get_what_is_latched(ros_context, domain, monkeypatch):
+    number = ros_context.get_domain_id()
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    node, got = Node("late", context=ros_context), []
+    executor = SingleThreadedExecutor(context=ros_context)
+    with Player({"/odom": TOPICS["/odom"]}, latched={"/odom"}) as player:
+        player.play([(0, "/odom", TOPICS["/odom"], serialize_message(odometry_message(1.0, x=7.0)))])
+        node.create_subscription(Odometry, "/odom", got.append, qos.LATCHED)
+        executor.add_node(node)
+        end = time.monotonic() + 20.0
+        while not got:
+            assert time.monotonic() < end
+            executor.spin_once(timeout_sec=0.05)
+    executor.shutdown()
+    node.destroy_node()
+    assert got[0].pose.pose.position.x == 7.0
+
+
+def test_reading_ahead_keeps_order_and_errors():
+    def failing():
+        yield from ((k, "/odom", "", bytes(100)) for k in range(2500))
+        raise BagError("damaged")
+
+    seen = []
+    with pytest.raises(BagError, match="damaged"):
+        seen.extend(k for k, *_ in read_ahead(failing()))
+    assert seen == list(range(2500))
+
+
+def test_reading_ahead_is_bounded_and_ends_with_its_reader():
+    taken = []
+
+    def endless():
+        for k in itertools.count():
+            taken.append(k)
+            yield k, "/points", "", bytes(1 << 20)
+
+    ahead = read_ahead(endless())
+    assert next(ahead)[0] == 0
+    time.sleep(0.2)
+    assert len(taken) <= MOST_BYTES // (1 << 20) + 3
+    ahead.close()
+    assert not any(thread.name == "read ahead" for thread in threading.enumerate())
+
+
+def test_the_space_bar(monkeypatch):
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        before = termios.tcgetattr(terminal)
+        with PauseKey() as key:
+            assert key.there
+            assert not key.paused()
+            os.write(ours, b"x ")
+            assert key.paused()
+            assert key.paused()
+            os.write(ours, b" ")
+            assert not key.paused()
+        assert termios.tcgetattr(terminal) == before
+    os.close(ours)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(" "))
+    with PauseKey() as key:
+        assert not key.there
+        assert not key.paused()
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "x"])

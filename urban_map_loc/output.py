@@ -58,6 +58,17 @@ def final_file(path: Path) -> Iterator[Path]:
             left.unlink(missing_ok=True)
 
 
+def require_folder(path: Path, mark: str) -> None:
+    """Find out before long work whether its folder can be written: not there, empty, or one of ours, which holds the file `mark`.
+
+    Raises:
+        OutputError: `path` is something else, or cannot be written.
+    """
+    _make_parent(path)
+    if path.is_file() or (path.is_dir() and not (path / mark).exists() and any(path.iterdir())):
+        raise OutputError(f"{path} exists and has no {mark}, so it is not replaced; remove it or choose another name")
+
+
 @contextmanager
 def final_folder(path: Path, mark: str) -> Iterator[Path]:
     """Yield a new temporary folder; on success it becomes `path`, on any failure it is removed.
@@ -67,10 +78,8 @@ def final_folder(path: Path, mark: str) -> Iterator[Path]:
     Raises:
         OutputError: `path` is something else, or cannot be written.
     """
-    _make_parent(path)
+    require_folder(path, mark)
     temporary = _temporary(path)
-    if path.is_file() or (path.is_dir() and not (path / mark).exists() and any(path.iterdir())):
-        raise OutputError(f"{path} exists and has no {mark}, so it is not replaced; remove it or choose another name")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()

@@ -15,6 +15,7 @@ from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.geometry.trajectory import Trajectory
 
+RANGES_FILE = "building_range.npz"
 BUILDING_LABEL = 50  # SemanticKITTI
 POINT_HEIGHT_M = 1.0  # the ranges are horizontal: any height above the ground will do
 STAMP_OFFSET_S = 1.0  # KITTI's times begin at 0, which ROS takes for an unset stamp
@@ -36,11 +37,11 @@ def convert_kitti(source: Path, out: Path, stereo: Path | None = None) -> int:
         CloudError: a stereo pair shows nothing.
         OutputError: `out` cannot be written.
     """
-    times = _numbers(source / "times.txt", 1)[:, 0] + STAMP_OFFSET_S
+    times = numbers_of(source / "times.txt", 1)[:, 0] + STAMP_OFFSET_S
     odometry = kitti_odometry(source)
     truth = Trajectory.read_csv(source / "truth.csv")
     pairs = None if stereo is None else KittiPairs(stereo)
-    ranges = None if stereo is not None else _ranges(source / "building_range.npz")
+    ranges = None if stereo is not None else _ranges(source / RANGES_FILE)
     if not len(times) == len(odometry) == len(truth) == (len(times) if ranges is None else len(ranges)):
         counted = "" if ranges is None else f"{len(ranges)} ranges, "
         raise BagError(f"{source}: {counted}{len(times)} times, {len(odometry)} odometry and {len(truth)} truth rows differ; copy it again")
@@ -76,14 +77,28 @@ def kitti_odometry(source: Path) -> NDArray[np.float64]:
     Raises:
         BagError: odometry_cam0.txt or calib.txt is missing or damaged.
     """
-    T_cam0_cam = _numbers(source / "odometry_cam0.txt", 12).reshape(-1, 3, 4)
-    T_cam_velo = square(velodyne_calibration(source / "calib.txt"))
+    return velodyne_poses(source / "odometry_cam0.txt", source / "calib.txt")
+
+
+def velodyne_poses(trajectory: Path, calibration: Path) -> NDArray[np.float64]:
+    """Planar poses `(N, 3)` of the velodyne relative to its first pose, from rows of KITTI's poses (3x4, of the left camera).
+
+    Raises:
+        BagError: a file is missing or damaged.
+    """
+    T_cam0_cam = numbers_of(trajectory, 12).reshape(-1, 3, 4)
+    T_cam_velo = square(velodyne_calibration(calibration))
     T_velo0_velo = np.linalg.inv(T_cam_velo) @ np.stack([square(T) for T in T_cam0_cam]) @ T_cam_velo
     yaw = np.arctan2(T_velo0_velo[:, 1, 0], T_velo0_velo[:, 0, 0])
     return np.column_stack([T_velo0_velo[:, :2, 3], yaw])
 
 
-def _numbers(path: Path, columns: int) -> NDArray[np.float64]:
+def numbers_of(path: Path, columns: int) -> NDArray[np.float64]:
+    """The numbers `(rows, columns)` of a text file.
+
+    Raises:
+        BagError: it is missing or holds something else.
+    """
     try:
         table = np.array([line.split() for line in text_of(path).splitlines() if line.strip()], dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != columns or not np.isfinite(table).all():

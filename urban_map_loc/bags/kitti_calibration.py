@@ -58,6 +58,36 @@ def stereo_calibration(path: Path) -> tuple[StereoRig, Extrinsic]:
     return rig, Extrinsic(rotation, -rotation @ (T_cam0_velo[:, 3] + moved))
 
 
+def raw_stereo_calibration(folder: Path) -> tuple[StereoRig, Extrinsic]:
+    """As `stereo_calibration`, from the raw data's calib_cam_to_cam.txt and calib_velo_to_cam.txt.
+
+    Raises:
+        BagError: a file is missing, lacks a matrix, or they are no rectified pair.
+    """
+    path = folder / "calib_cam_to_cam.txt"
+    matrices = _matrices(path)
+    P2, P3 = (_matrix(path, matrices, name) for name in ("P_rect_02", "P_rect_03"))
+    rectifying = _matrix(path, matrices, "R_rect_00", (3, 3))
+    try:
+        rig = StereoRig.from_projections(P2, P3)
+        moved = np.linalg.solve(P2[:, :3], P2[:, 3])
+    except (ConfigurationError, np.linalg.LinAlgError) as error:
+        raise BagError(f"{path}: P_rect_02 and P_rect_03 are no rectified pair ({error}); copy the file again") from error
+    T_cam0_velo = rigid_calibration(folder / "calib_velo_to_cam.txt")
+    rotation = (rectifying @ T_cam0_velo.rotation).T
+    return rig, Extrinsic(rotation, -rotation @ (rectifying @ T_cam0_velo.translation + moved))
+
+
+def rigid_calibration(path: Path) -> Extrinsic:
+    """The transform of calib_velo_to_cam.txt (`T_cam0_velo`) or calib_imu_to_velo.txt (`T_velo_imu`): lines `R:` and `T:`.
+
+    Raises:
+        BagError: the file is missing or damaged.
+    """
+    matrices = _matrices(path)
+    return Extrinsic(_matrix(path, matrices, "R", (3, 3)), _matrix(path, matrices, "T", (3, 1))[:, 0])
+
+
 def text_of(path: Path) -> str:
     """A text file of the dataset.
 
@@ -67,7 +97,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise BagError(f"{path} is missing or unreadable ({error.__class__.__name__}); give a folder laid out as KITTI odometry") from error
+        raise BagError(f"{path} is missing or unreadable ({error.__class__.__name__}); give a folder laid out as KITTI has it") from error
 
 
 def _matrices(path: Path) -> dict[str, str]:
@@ -75,10 +105,10 @@ def _matrices(path: Path) -> dict[str, str]:
     return {name.strip(): values for name, colon, values in (line.partition(":") for line in text_of(path).splitlines()) if colon}
 
 
-def _matrix(path: Path, matrices: dict[str, str], name: str) -> NDArray[np.float64]:
+def _matrix(path: Path, matrices: dict[str, str], name: str, shape: tuple[int, int] = (3, 4)) -> NDArray[np.float64]:
     if name not in matrices:
         raise BagError(f"{path} has no line {name}; give the calib.txt of the sequence")
     try:
-        return np.array(matrices[name].split(), dtype=np.float64).reshape(3, 4)
+        return np.array(matrices[name].split(), dtype=np.float64).reshape(shape)
     except ValueError as error:
-        raise BagError(f"{path}: {name} is no 3x4 matrix ({error}); copy the file again") from error
+        raise BagError(f"{path}: {name} is no {shape[0]}x{shape[1]} matrix ({error}); copy the file again") from error

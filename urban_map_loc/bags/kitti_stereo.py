@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from urban_map_loc.bags.kitti_calibration import stereo_calibration
+from urban_map_loc.cloud.camera import StereoRig
 from urban_map_loc.cloud.cloud import Cloud
+from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.cloud.stereo import read_image, stereo_cloud
 from urban_map_loc.config import StereoConfig
 from urban_map_loc.errors import BagError
@@ -21,12 +23,19 @@ class KittiPairs:
         BagError: a folder or calib.txt is missing or damaged, or there is no pair.
     """
 
-    def __init__(self, source: Path, config: StereoConfig | None = None) -> None:
-        self.source, self.config = source, config or StereoConfig()
-        self.rig, self.T_velo_camera = stereo_calibration(source / "calib.txt")
-        self.files = {int(file.stem): file for file in sorted((source / "image_2").glob("*.png")) if file.stem.isdecimal()}
+    def __init__(
+        self,
+        source: Path,
+        config: StereoConfig | None = None,
+        *,
+        folders: tuple[str, str] = ("image_2", "image_3"),
+        calibration: tuple[StereoRig, Extrinsic] | None = None,
+    ) -> None:
+        self.source, self.config, self._folders = source, config or StereoConfig(), folders
+        self.rig, self.T_velo_camera = calibration or stereo_calibration(source / "calib.txt")
+        self.files = {int(file.stem): file for file in sorted((source / folders[0]).glob("*.png")) if file.stem.isdecimal()}
         if not self.files:
-            raise BagError(f"{source / 'image_2'} holds no numbered .png; give a folder with image_2, image_3 and calib.txt")
+            raise BagError(f"{source / folders[0]} holds no numbered .png; give a folder with image_2, image_3 and calib.txt")
 
     def cloud(self, frame: int, stamp_s: float) -> Cloud:
         """The cloud of a frame, in the velodyne's frame.
@@ -36,5 +45,5 @@ class KittiPairs:
             CloudError: the pair shows nothing.
         """
         left = self.files[frame]
-        right = self.source / "image_3" / left.name
+        right = self.source / self._folders[1] / left.name
         return stereo_cloud(read_image(left), read_image(right), self.rig, self.T_velo_camera, self.config, stamp_s=stamp_s)

@@ -40,6 +40,29 @@ def at_least_one(text: str) -> int:
     return value
 
 
+INPUTS = ("points", "odom", "fix")
+
+
+def topic_of_input(text: str) -> tuple[str, str]:
+    """An input and a topic of a bag, `points=/velodyne_points`."""
+    name, _, topic = text.partition("=")
+    if name not in INPUTS or not topic.startswith("/"):
+        raise argparse.ArgumentTypeError(f"{text} is no INPUT=/TOPIC with an input of {', '.join(INPUTS)}")
+    return name, topic
+
+
+def add_topic_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--topic` of the commands that read a bag's inputs."""
+    parser.add_argument(
+        "--topic",
+        action="append",
+        type=topic_of_input,
+        default=[],
+        metavar="INPUT=/TOPIC",
+        help="the bag's topic for points, odom or fix (repeatable; default: /points, /odom, /gnss/fix, else the only one of its type)",
+    )
+
+
 def assignment(text: str) -> tuple[str, Any]:
     """A setting's dotted name and value, `sampler.tuple_length=3`; which names and values there are is found out later."""
     name, equals, value = text.partition("=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from urban_map_loc.cli.arguments import assignment
+from urban_map_loc.cli.arguments import add_topic_option, assignment
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.settings import from_dict, nested
 
@@ -14,10 +14,11 @@ HELP = "localize a recorded drive, as fast as it goes"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `localize`."""
-    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder with /points and /odom")
+    parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder with clouds and odometry")
     parser.add_argument("--area", type=Path, required=True, metavar="AREA.gpkg", help="area file")
     parser.add_argument("--model", type=Path, required=True, metavar="MODEL.safetensors", help="model trained on this area")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write estimates into")
+    add_topic_option(parser)
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="start so long after the bag's start")
     parser.add_argument(
         "--extrinsic",
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from urban_map_loc.evaluation.run_files import RunWriter
     from urban_map_loc.localization.localizer import Localizer
 
-    bag = BagReader(args.bag)
+    bag = BagReader(args.bag, dict(args.topic))
     config = from_dict(LocalizerConfig, nested({"seed": args.seed} | dict(args.set)))
     localizer = Localizer.load(args.area, args.model, config)
     states: Counter[str] = Counter()

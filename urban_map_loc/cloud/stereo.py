@@ -52,11 +52,32 @@ def read_image(path: Path) -> Image:
     Raises:
         BagError: missing or no picture.
     """
+    if not path.is_file():
+        raise BagError(f"{path} does not exist; copy it again")
+    try:
+        return decode_image(path.read_bytes(), str(path))
+    except OSError as error:
+        raise BagError(f"{path} cannot be read ({error.strerror or error}); copy it again") from error
+
+
+def decode_image(content: bytes, name: str) -> Image:
+    """The bytes of a picture file as grey values `(H, W)`; `name` is for messages.
+
+    Raises:
+        BagError: no picture.
+    """
     cv2 = _cv2()
-    image: Image | None = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+    image: Image | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
     if image is None:
-        raise BagError(f"{path} {'is no picture' if path.is_file() else 'does not exist'}; copy it again")
+        raise BagError(f"{name} is no picture; copy it again")
     return image
+
+
+def grey_of_bayer(mosaic: Image) -> Image:
+    """Grey values `(H, W)` of a camera's raw picture `(H, W)` whose rows begin green, blue and red, green (GBRG)."""
+    cv2 = _cv2()
+    grey: Image = cv2.cvtColor(mosaic, cv2.COLOR_BayerGR2GRAY)  # OpenCV names the pattern by its second row's second pixel
+    return grey
 
 
 def stereo_cloud(

@@ -5,6 +5,7 @@ default exists in this folder and nowhere else. A field made with `setting` chec
 """
 
 from urban_map_loc.config.cloud import CloudConfig
+from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
 from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
@@ -32,6 +33,7 @@ __all__ = [
     "WORLDS",
     "AdaptConfig",
     "CloudConfig",
+    "ConversionConfig",
     "CriterionConfig",
     "DownloadConfig",
     "ExportConfig",

@@ -1,0 +1,43 @@
+"""Keys pressed in the terminal while a command runs."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import tty
+from types import TracebackType
+from typing import Any
+
+
+class PauseKey:
+    """The space bar pauses and goes on; a context manager that gives the terminal back as it was. Without a terminal it never pauses."""
+
+    def __init__(self) -> None:
+        self._paused = False
+        self._before: list[Any] | None = None
+
+    def __enter__(self) -> PauseKey:
+        if sys.stdin is not None and sys.stdin.isatty():
+            self._before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)  # keys at once; Ctrl-C still interrupts
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._before is not None:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
+
+    @property
+    def there(self) -> bool:
+        """Whether there is a terminal to press keys in."""
+        return self._before is not None
+
+    def paused(self) -> bool:
+        """Whether the command is to wait, after the keys pressed since the last call."""
+        while self.there and select.select([sys.stdin], [], [], 0.0)[0]:
+            key = os.read(sys.stdin.fileno(), 1)
+            if not key:
+                break  # the terminal has gone
+            self._paused ^= key == b" "
+        return self._paused
