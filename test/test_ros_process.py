@@ -17,9 +17,9 @@ TEST = Path(__file__).parent
 WITH_FAKE = f"""
 import sys
 sys.path.insert(0, {str(TEST)!r})
-from urban_map_loc.ros.main import run
+from urban_map_loc.ros.main import main
 from ros_bench import FakeLocalizer
-sys.exit(run(load=lambda *_: FakeLocalizer()))
+main(load=lambda *_: FakeLocalizer())
 """
 
 

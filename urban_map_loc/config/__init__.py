@@ -17,7 +17,7 @@ from urban_map_loc.config.localization import (
     VerificationConfig,
 )
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
-from urban_map_loc.config.node import NodeConfig
+from urban_map_loc.config.node import DiagnosticsConfig, NodeConfig
 from urban_map_loc.config.simulation import SimulationConfig
 from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
@@ -31,6 +31,7 @@ __all__ = [
     "AdaptConfig",
     "CloudConfig",
     "CriterionConfig",
+    "DiagnosticsConfig",
     "DownloadConfig",
     "ExportConfig",
     "FcnConfig",
