@@ -138,7 +138,7 @@ class Bench:
     )  # fmt: skip
 
     def __init__(
-        self, context, localizer: FakeLocalizer, *, start=True, namespace="", name="urban_map_loc", executor=None, **parameters
+        self, context, localizer: FakeLocalizer, *, start=True, namespace="", name="urban_map_loc", remap=(), executor=None, **parameters
     ) -> None:
         # Tests wait for the next status many times.
         parameters = {"area": "a.gpkg", "model": "m.safetensors", "diagnostics.period_s": 0.05, **parameters}
@@ -154,8 +154,9 @@ class Bench:
         def tune(tuned, config):
             tuned.config = config
 
-        node_name = {"cli_args": ["--ros-args", "-r", f"__node:={name}"]} if name != "urban_map_loc" else {}
-        self.node = LocalizerNode(load, tune, context=context, parameter_overrides=overrides, namespace=namespace, **node_name)
+        rules = [word for rule in (*remap, f"__node:={name}") for word in ("-r", rule)]
+        named = {"cli_args": ["--ros-args", *rules], "namespace": namespace}
+        self.node = LocalizerNode(load, tune, context=context, parameter_overrides=overrides, **named)
         self.peer = Node("peer", context=context, namespace=namespace)
         self.executor = executor or SingleThreadedExecutor(context=context)
         self.executor.add_node(self.node)

@@ -62,9 +62,9 @@ class Chronology:
             order = self._believe(self._doubted_s)
             self._cloud_s = stamp_s
             return order
-        late = stamp_s < self._cloud_s - self.jump_s
+        late = stamp_s <= self._cloud_s
         self._doubted_cloud_s = stamp_s if late else None
-        if stamp_s <= self._cloud_s:
+        if late:
             return Order.OLD
         if stamp_s <= self._odometry_s + self.jump_s:  # a stamp of the future must not make all that follow late
             self._cloud_s = stamp_s
