@@ -76,4 +76,4 @@ def test_quality_of_service_is_overridden_the_way_ros_has_it(ros_context):
     (points,) = b.peer.get_subscriptions_info_by_topic("/points")
     assert points.qos_profile.reliability == ReliabilityPolicy.RELIABLE
     b.close()
-    assert (qos.CLOUDS_IN.depth, qos.CLOUDS_IN.reliability) == (2, ReliabilityPolicy.BEST_EFFORT)
+    assert (qos.CLOUDS_IN.depth, qos.CLOUDS_IN.reliability) == (5, ReliabilityPolicy.BEST_EFFORT)

@@ -20,9 +20,9 @@ def _profile(depth: int, reliability: ReliabilityPolicy, durability: DurabilityP
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability)
 
 
-# Best effort on the receiving side matches every publisher, and sensor drivers are best effort. Only the newest cloud is of use;
-# one more may wait while it is handed over.
-CLOUDS_IN = _profile(2, ReliabilityPolicy.BEST_EFFORT)
+# Best effort on the receiving side matches every publisher, and sensor drivers are best effort. Only the newest cloud is of use; some more
+# may wait while the process gets no processor, so that it is the node that drops and counts them.
+CLOUDS_IN = _profile(5, ReliabilityPolicy.BEST_EFFORT)
 # Two seconds of 100 Hz odometry: nothing is lost while the process is busy elsewhere.
 ODOMETRY_IN = _profile(200, ReliabilityPolicy.BEST_EFFORT)
 # Receivers send 1 to 20 fixes a second, as sensors do: best effort.
