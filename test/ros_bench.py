@@ -20,19 +20,17 @@ from std_srvs.srv import Trigger
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.config import RasterConfig, TileConfig
+from urban_map_loc.config import LocalizerConfig, RasterConfig, TileConfig
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
-from urban_map_loc.ros import node as node_module
 from urban_map_loc.ros import qos
 from urban_map_loc.ros.node import LocalizerNode
 from urban_map_loc.tile.from_cloud import BuildingTile
 from urban_map_loc.tile.grid import TileGrid
 
-node_module.DIAGNOSTICS_PERIOD_S = 0.05  # tests wait for the next status many times
-
 T_MAP_ODOM = Pose2(10.0, 20.0, np.pi / 2)
+TOO_OLD_S = 0.5  # the fake localizer refuses guesses of this stamp
 COVARIANCE = np.array([[0.25, 0.1, 0.01], [0.1, 0.5, 0.02], [0.01, 0.02, 0.04]])
 
 
@@ -49,6 +47,7 @@ class FakeLocalizer:
     """Locks at the third cloud, always with the same correction; remembers what it was given."""
 
     def __init__(self, delay_s: float = 0.0) -> None:
+        self.config = LocalizerConfig()
         self.area = one_block()
         self.raster = BuildingRaster.from_area(self.area, RasterConfig())
         self.grid = TileGrid(TileConfig())
@@ -56,6 +55,8 @@ class FakeLocalizer:
         self.resets: list[str] = []
         self.clouds: list = []
         self.odometry: list = []
+        self.guesses: list = []
+        self.fixes: list = []
         self._used = 0
 
     @property
@@ -68,6 +69,13 @@ class FakeLocalizer:
 
     def add_odometry(self, stamp_s, T_odom_base):
         self.odometry.append((stamp_s, T_odom_base))
+
+    def add_prior(self, prior, stamp_s=None):
+        self.guesses.append((prior, stamp_s))
+        return "too old" if stamp_s == TOO_OLD_S else ""
+
+    def add_gnss(self, fix):
+        self.fixes.append(fix)
 
     def add_cloud(self, cloud, single_scan=False):
         time.sleep(self.delay_s)
@@ -129,8 +137,11 @@ class Bench:
         ("~/tile", OccupancyGrid), ("~/map", OccupancyGrid), ("/diagnostics", DiagnosticArray),
     )  # fmt: skip
 
-    def __init__(self, context, localizer: FakeLocalizer, *, start=True, namespace="", **parameters) -> None:
-        parameters = {"area": "a.gpkg", "model": "m.safetensors", **parameters}
+    def __init__(
+        self, context, localizer: FakeLocalizer, *, start=True, namespace="", name="urban_map_loc", remap=(), executor=None, **parameters
+    ) -> None:
+        # Tests wait for the next status many times.
+        parameters = {"area": "a.gpkg", "model": "m.safetensors", "diagnostics.period_s": 0.05, **parameters}
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         self.loaded: list = []
 
@@ -139,22 +150,36 @@ class Bench:
             return localizer
 
         self.localizer = localizer
-        self.node = LocalizerNode(load, context=context, parameter_overrides=overrides, namespace=namespace)
+
+        def tune(tuned, config):
+            tuned.config = config
+
+        rules = [word for rule in (*remap, f"__node:={name}") for word in ("-r", rule)]
+        named = {"cli_args": ["--ros-args", *rules], "namespace": namespace}
+        self.node = LocalizerNode(load, tune, context=context, parameter_overrides=overrides, **named)
         self.peer = Node("peer", context=context, namespace=namespace)
-        self.executor = SingleThreadedExecutor(context=context)
+        self.executor = executor or SingleThreadedExecutor(context=context)
         self.executor.add_node(self.node)
         self.executor.add_node(self.peer)
         self.got: dict[str, list] = {topic: [] for topic, _ in self.OUTPUTS}
         for topic, kind in self.OUTPUTS:
             profile = qos.LATCHED if topic == "~/map" else qos.ANSWERS
-            full = topic.replace("~", f"{namespace}/urban_map_loc") if topic[0] == "~" else topic
+            full = topic.replace("~", f"{namespace}/{name}") if topic[0] == "~" else topic
             self.peer.create_subscription(kind, full, self.got[topic].append, profile)
         self.points = self.peer.create_publisher(PointCloud2, "points", qos.PLAYED)
         self.odom = self.peer.create_publisher(Odometry, "odom", qos.PLAYED)
-        self.relocalize = self.peer.create_client(Trigger, f"{namespace}/urban_map_loc/relocalize")
+        self.guess = self.peer.create_publisher(PoseWithCovarianceStamped, "initialpose", qos.GUESSES_IN)
+        self.gnss = self.peer.create_publisher(NavSatFix, "gnss/fix", qos.PLAYED)
+        self.relocalize = self.peer.create_client(Trigger, f"{namespace}/{name}/relocalize")
         if start:
             self.node.start()
-            self.spin_until(lambda: self.points.get_subscription_count() and self.odom.get_subscription_count())
+            self.spin_until(self.connected)
+
+    def connected(self):
+        """Whether everybody hears everybody."""
+        ins = (self.points, self.odom, self.guess, self.gnss)
+        outs = self.node._parts.outputs._publishers.values()
+        return all(publisher.get_subscription_count() for publisher in (*ins, *outs))
 
     def spin_until(self, condition, timeout_s=20.0):
         """Serve both nodes until the condition holds; a test failure when it never does."""
@@ -172,14 +197,20 @@ class Bench:
         self.spin_until(lambda: len(self.got["~/fix"]) >= answered)
         return self.got["~/fix"][-1]
 
-    def diagnosis(self):
-        """The next status as message and values."""
-        count = len(self.got["/diagnostics"]) + 1
-        self.spin_until(lambda: len(self.got["/diagnostics"]) > count)
-        status = self.got["/diagnostics"][-1].status[0]
+    def diagnosis(self, subject="localization"):
+        """The next status on a subject as message and values."""
+        name = f"{self.node.get_fully_qualified_name().lstrip('/')}: {subject}"
+
+        def heard():
+            return [status for array in self.got["/diagnostics"] for status in array.status if status.name == name]
+
+        count = len(heard()) + 1
+        self.spin_until(lambda: len(heard()) > count)
+        status = heard()[-1]
         return status, {v.key: v.value for v in status.values}
 
     def close(self):
-        self.executor.shutdown()
+        self.executor.remove_node(self.node)
+        self.executor.remove_node(self.peer)
         self.node.close()
         self.peer.destroy_node()

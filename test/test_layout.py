@@ -40,7 +40,7 @@ MAY_IMPORT = {
 }
 ROS = (
     "rclpy", "sensor_msgs", "nav_msgs", "geometry_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "rosgraph_msgs", "tf2_ros",
-    "builtin_interfaces", "lifecycle_msgs",
+    "builtin_interfaces", "lifecycle_msgs", "rcl_interfaces", "tf2_msgs",
 )  # fmt: skip
 PICKLES = ("pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle")
 

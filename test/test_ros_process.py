@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import rclpy
+from nav_msgs.msg import Odometry
 from rclpy.node import Node
+from ros_bench import cloud_message, odometry_message
 from sensor_msgs.msg import PointCloud2
 
 TEST = Path(__file__).parent
-WITH_FAKE = f"""
-import sys
+START = f"""
+import sys, time
 sys.path.insert(0, {str(TEST)!r})
-from urban_map_loc.ros.main import run
+from urban_map_loc.ros.main import main
 from ros_bench import FakeLocalizer
-sys.exit(run(load=lambda *_: FakeLocalizer()))
 """
+WITH_FAKE = f"{START}main(load=lambda *_: FakeLocalizer())"
+# Each says "busy" when it has begun what takes a minute.
+BUSY = {
+    "loading": """
+def load(*_):
+    print("busy", flush=True)
+    time.sleep(60.0)
+main(load=load)
+""",
+    "loading with a library that swallows interrupts": """
+def load(*_):
+    print("busy", flush=True)
+    while True:
+        try:
+            time.sleep(60.0)
+        except KeyboardInterrupt:
+            pass
+main(load=load)
+""",
+    "working on a scan": """
+class Slow(FakeLocalizer):
+    def add_cloud(self, cloud, single_scan=False):
+        print("busy", flush=True)
+        time.sleep(60.0)
+main(load=lambda *_: Slow())
+""",
+}
 
 
 @pytest.fixture
@@ -40,15 +70,18 @@ def started(ros_environment):
         process.communicate()
 
 
-def wait_until_it_listens(domain: str) -> None:
+@contextmanager
+def listening(domain: str):
+    """Publishers of clouds and odometry, once the node hears them."""
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=int(domain))
     node = Node("waiting", context=context)
-    publisher = node.create_publisher(PointCloud2, "points", 1)
-    end = time.monotonic() + 60.0
-    while not publisher.get_subscription_count():
-        assert time.monotonic() < end, "nobody subscribed to points"
+    publishers = node.create_publisher(PointCloud2, "points", 1), node.create_publisher(Odometry, "odom", 1)
+    end = time.monotonic() + 100.0
+    while not all(p.get_subscription_count() for p in publishers):
+        assert time.monotonic() < end, "nobody subscribed to points and odom"
         time.sleep(0.05)
+    yield publishers
     node.destroy_node()
     rclpy.try_shutdown(context=context)
 
@@ -56,11 +89,46 @@ def wait_until_it_listens(domain: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_status_0(started, ros_environment, number):
     process = started("-p", "area:=a", "-p", "model:=m")
-    wait_until_it_listens(ros_environment["ROS_DOMAIN_ID"])
-    process.send_signal(number)
+    with listening(ros_environment["ROS_DOMAIN_ID"]):
+        process.send_signal(number)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 0, err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("with_what", BUSY)
+def test_a_signal_ends_it_whatever_it_is_busy_with(started, ros_environment, with_what, number):
+    process = started("-p", "area:=a", "-p", "model:=m", code=START + BUSY[with_what])
+    if with_what == "working on a scan":
+        with listening(ros_environment["ROS_DOMAIN_ID"]) as (clouds, odometry):
+            odometry.publish(odometry_message(1.0))
+            clouds.publish(cloud_message(1.0))
+            assert process.stdout.readline() == "busy\n"
+    else:
+        assert process.stdout.readline() == "busy\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=15)  # not the minute that it would take
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+
+
+def test_a_signal_keeps_the_last_pose(started, ros_environment, tmp_path):
+    file = tmp_path / "last_pose.json"
+    process = started("-p", "area:=a", "-p", "model:=m", "-p", f"last_pose_file:={file}", "-p", "last_pose_period_s:=1000.0")
+    with listening(ros_environment["ROS_DOMAIN_ID"]) as (clouds, odometry):
+        # From the third on there is a pose: the first of them is written at once, the others when it ends.
+        stamp_s = 1.0
+        while not (file.exists() and json.loads(file.read_text())["stamp_s"] < stamp_s - 0.3):
+            odometry.publish(odometry_message(stamp_s))
+            clouds.publish(cloud_message(stamp_s))
+            stamp_s += 0.1
+            time.sleep(0.05)
+        first = json.loads(file.read_text())["stamp_s"]
+        process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=15)
+    assert process.returncode == 0, err
+    assert json.loads(file.read_text())["stamp_s"] > first
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from urban_map_loc.config.localization import (
     VerificationConfig,
 )
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
-from urban_map_loc.config.node import NodeConfig
+from urban_map_loc.config.node import DiagnosticsConfig, NodeConfig
 from urban_map_loc.config.report import ReportConfig
 from urban_map_loc.config.simulation import WORLDS, SimulationConfig, simulation_config
 from urban_map_loc.config.stereo import StereoConfig
@@ -35,6 +35,7 @@ __all__ = [
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
+    "DiagnosticsConfig",
     "DownloadConfig",
     "ExportConfig",
     "FcnConfig",

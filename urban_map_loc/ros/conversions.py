@@ -6,8 +6,9 @@ through `float()` or `int()`.
 
 from __future__ import annotations
 
+import struct
 from array import array
-from math import ceil, hypot, isfinite, nan, sqrt
+from math import asin, ceil, cos, hypot, isfinite, nan, radians, sin, sqrt
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseArray, PoseWithCovarianceStamped, TransformStamped
@@ -17,8 +18,9 @@ from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_msgs.msg import Header
 
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.geometry.geodesy import LocalTangentPlane
+from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw, yaw_of_quaternion
+from urban_map_loc.localization.priors import Prior
 from urban_map_loc.localization.result import PoseEstimate
 from urban_map_loc.tile.from_cloud import BuildingTile
 from urban_map_loc.tile.grid import TileGrid
@@ -28,6 +30,8 @@ PLANAR = (0, 1, 5)
 # Variance of what a planar pose says nothing about: z, roll, pitch, altitude. Zero would claim to know it exactly.
 UNKNOWN_VARIANCE = 1e6
 OCCUPIED, FREE, UNKNOWN = 100, 0, -1
+_STAMP_END = 12
+_EARTH_M = 6_371_000.0
 # 16 MB and 4 km2 at 0.5 m; larger areas are published coarser.
 MAP_CELLS = 16_000_000
 
@@ -43,14 +47,61 @@ def pose2_of_odometry(message: Odometry) -> Pose2:
     Raises:
         ValueError: numbers that are not finite, or a quaternion that is far from unit length; one line, with the remedy.
     """
-    position, q = message.pose.pose.position, message.pose.pose.orientation
-    numbers = (position.x, position.y, q.x, q.y, q.z, q.w)
-    if not all(isfinite(v) for v in numbers):
-        raise ValueError("odometry has a position or orientation that is not finite; check the node that publishes it")
-    length = hypot(q.x, q.y, q.z, q.w)
-    if abs(length - 1.0) > 0.1:
-        raise ValueError(f"odometry has a quaternion of length {length:.3g}; publish a unit quaternion")
-    return Pose2(position.x, position.y, yaw_of_quaternion(q.x / length, q.y / length, q.z / length, q.w / length))
+    return _pose2(message.pose.pose, "odometry")
+
+
+def prior_of(message: PoseWithCovarianceStamped, map_frame: str, source: str = "initialpose") -> Prior:
+    """A first guess of the pose in `map_frame`.
+
+    Raises:
+        ValueError: another frame, or numbers that are no pose or no covariance; one line, with the remedy.
+    """
+    frame = message.header.frame_id
+    if frame.lstrip("/") != map_frame:
+        raise ValueError(f"{source} is in frame {frame!r}, {map_frame!r} is wanted; in RViz, set the fixed frame to {map_frame!r}")
+    T_map_base = _pose2(message.pose.pose, source)
+    covariance = np.array(message.pose.covariance, dtype=np.float64).reshape(6, 6)[np.ix_(PLANAR, PLANAR)]
+    if not np.isfinite(covariance).all() or not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance)[0] < -1e-9:
+        raise ValueError(f"{source} has a covariance of x, y and yaw that is none; send a symmetric one without negative variances")
+    return Prior(T_map_base, covariance, source)
+
+
+def position_of_fix(message: NavSatFix, plane: LocalTangentPlane, reach_m: float) -> NDArray[np.float64] | None:
+    """East and north `(2,)` [m] in `map` of a receiver's fix; None where it says itself that it has none.
+
+    Raises:
+        ValueError: no place on Earth, or one further than `reach_m` from the datum; one line, with the remedy.
+    """
+    if message.status.status < NavSatStatus.STATUS_FIX:
+        return None
+    lat_deg, lon_deg = float(message.latitude), float(message.longitude)
+    if not (abs(lat_deg) <= 90.0 and abs(lon_deg) <= 180.0):
+        raise ValueError(f"gnss/fix is at latitude {lat_deg}, longitude {lon_deg}, which is nowhere; check the receiver's driver")
+    distance_m = _great_circle_m(plane.datum, lat_deg, lon_deg)
+    if distance_m > reach_m:
+        raise ValueError(f"gnss/fix is {distance_m / 1000.0:.0f} km from the area; check the receiver, or raise gnss_reach_m")
+    return np.asarray(plane.to_enu(lat_deg, lon_deg), dtype=np.float64)
+
+
+def covariance_of_fix(message: NavSatFix) -> NDArray[np.float64] | None:
+    """Covariance `(2, 2)` of east and north [m2] as the receiver states it; None where it states none that can be."""
+    covariance = np.array(message.position_covariance, dtype=np.float64).reshape(3, 3)[:2, :2]
+    if message.position_covariance_type == NavSatFix.COVARIANCE_TYPE_UNKNOWN or not np.isfinite(covariance).all():
+        return None
+    return covariance if np.linalg.eigvalsh(covariance)[0] > 0.0 else None
+
+
+def stamp_in(raw: bytes) -> float:
+    """The header's stamp [s] of a serialised message that begins with a header, read without deserialising it.
+
+    Raises:
+        ValueError: too short to hold one.
+    """
+    if len(raw) < _STAMP_END:
+        raise ValueError(f"message of {len(raw)} bytes has no header; check the node that publishes it")
+    # CDR: four bytes of encapsulation, of which the second says the byte order, then seconds and nanoseconds.
+    sec, nanosec = struct.unpack_from("<iI" if raw[1] & 1 else ">iI", raw, 4)
+    return float(sec) + float(nanosec) * 1e-9
 
 
 def pose_message(T: Pose2) -> Pose:
@@ -150,6 +201,24 @@ def building_grid(header: Header, raster: BuildingRaster) -> OccupancyGrid:
     pooled = np.logical_or.reduceat(np.logical_or.reduceat(occupied, starts[0], axis=0), starts[1], axis=1)
     values = np.where(pooled, OCCUPIED, FREE).astype(np.int8)
     return _occupancy(header, values, together * raster.resolution_m, west, south)
+
+
+def _pose2(pose: Pose, what: str) -> Pose2:
+    """A pose flattened into the plane; ValueError where it is none."""
+    position, q = pose.position, pose.orientation
+    if not all(isfinite(v) for v in (position.x, position.y, q.x, q.y, q.z, q.w)):
+        raise ValueError(f"{what} has a position or orientation that is not finite; check the node that publishes it")
+    length = hypot(q.x, q.y, q.z, q.w)
+    if abs(length - 1.0) > 0.1:
+        raise ValueError(f"{what} has a quaternion of length {length:.3g}; publish a unit quaternion")
+    return Pose2(position.x, position.y, yaw_of_quaternion(q.x / length, q.y / length, q.z / length, q.w / length))
+
+
+def _great_circle_m(datum: GeoPoint, lat_deg: float, lon_deg: float) -> float:
+    """Distance on a sphere [m], exact enough to tell another city."""
+    a, b, turn = radians(datum.lat_deg), radians(lat_deg), radians(lon_deg - datum.lon_deg)
+    half = sin((b - a) / 2.0) ** 2 + cos(a) * cos(b) * sin(turn / 2.0) ** 2
+    return 2.0 * _EARTH_M * asin(sqrt(min(1.0, half)))
 
 
 def _occupancy(header: Header, occupancy: NDArray[np.int8], resolution_m: float, x: float, y: float) -> OccupancyGrid:

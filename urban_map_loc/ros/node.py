@@ -1,40 +1,54 @@
-"""`localizer_node`: subscriptions into the worker, results out as messages. What it decides itself is only when to publish."""
+"""`localizer_node`: its life cycle and parameters. Topics in are in `inputs.py`, the thread in `worker.py`, topics out in `outputs.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseArray, PoseWithCovarianceStamped
-from nav_msgs.msg import OccupancyGrid, Odometry
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import NavSatFix, PointCloud2
+from rclpy.timer import Timer
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from urban_map_loc.cloud.extrinsic import FrameTree
 from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.errors import ConfigurationError, UrbanMapLocError
+from urban_map_loc.localization.last_pose import load_last_pose
 from urban_map_loc.localization.result import LocalizationResult
-from urban_map_loc.ros import conversions, parameters, qos
-from urban_map_loc.ros.diagnostics import Health
+from urban_map_loc.localization.tuning import tune
+from urban_map_loc.ros import conversions, diagnostics, frames, parameters, qos
+from urban_map_loc.ros.chronology import Chronology
+from urban_map_loc.ros.health import Health
+from urban_map_loc.ros.inputs import REPEAT_S, Inputs
+from urban_map_loc.ros.last_pose import LastPoseKeeper
+from urban_map_loc.ros.outputs import Outputs
 from urban_map_loc.ros.worker import LocalizerLike, Worker
 
-try:
-    from tf2_ros import TransformBroadcaster
-except ImportError:  # not to be had from pip
-    TransformBroadcaster = None
-
 LoadLocalizer = Callable[[Path, Path, LocalizerConfig], LocalizerLike]
+TuneLocalizer = Callable[[Any, LocalizerConfig], None]
 
-DIAGNOSTICS_PERIOD_S = 1.0
-# Complaints that every message repeats are logged this often [s].
-REPEAT_S = 5.0
+
+@dataclass
+class Parts:
+    """What there is from configure to clean-up; `inputs` from activate to deactivate."""
+
+    localizer: LocalizerLike
+    worker: Worker
+    outputs: Outputs
+    health: Health
+    order: Chronology
+    keeper: LastPoseKeeper | None
+    inputs: Inputs | None = None
 
 
 class LocalizerNode(LifecycleNode):
@@ -44,58 +58,48 @@ class LocalizerNode(LifecycleNode):
         load: makes the localizer of area file, model file and settings.
         kwargs: passed to rclpy's node, such as `parameter_overrides` or `context`.
 
+    Attributes:
+        settings, tuning: the parameters as they are now.
+        frames: where sensors sit on the car, as far as /tf_static has said.
+        failure: why the node could not be configured or activated, one line.
+
     Raises:
         ConfigurationError: parameters that do not exist or hold what they cannot.
     """
 
-    def __init__(self, load: LoadLocalizer, **kwargs: Any) -> None:
+    def __init__(self, load: LoadLocalizer, tune_localizer: TuneLocalizer = tune, **kwargs: Any) -> None:
         super().__init__("urban_map_loc", automatically_declare_parameters_from_overrides=True, **kwargs)
-        self._load = load
-        self._worker: Worker | None = None
-        self._localizer: LocalizerLike | None = None
+        self._load, self._tune = load, tune_localizer
+        self._parts: Parts | None = None
         self._entities: list[tuple[Callable[[Any], Any], Any]] = []
+        self._broadcaster: Any | None = None
+        self._timer: Timer | None = None
+        self.frames = FrameTree()
         self.failure = ""
         parameters.declare(self)
+        qos.check_overrides(self)
         self.settings = parameters.read(self, NodeConfig)
+        self.tuning = parameters.read(self, LocalizerConfig)
+        self._ours = {name for name, _, _ in parameters.settings()}
+        self.add_on_set_parameters_callback(self._may_set)
+        self.add_post_set_parameters_callback(self._was_set)
+        self._change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
 
-    # -- lifecycle
+    # -- life cycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read parameters, load area and model, open the topics."""
-        try:
-            self.settings = parameters.read(self, NodeConfig)
-            self.tuning = parameters.read(self, LocalizerConfig)
-            for name in ("area", "model"):
-                if not getattr(self.settings, name):
-                    raise ConfigurationError(f"parameter {name} is not set; give the file, for example `--ros-args -p {name}:=FILE`")
-            self._localizer = self._load(Path(self.settings.area), Path(self.settings.model), self.tuning)
-            self._open_topics(self._localizer)
-            # Made here for its checks: a wrong extrinsic is found now, not when the first cloud comes.
-            self._worker = self._new_worker(self._localizer)
-        except UrbanMapLocError as error:
-            self.failure = str(error)
-        except Exception as error:  # rclpy would swallow it without a word
-            self.failure = f"unexpected {type(error).__name__}: {error}; please report it"
-        else:
-            self.get_logger().info(f"area {self.settings.area}, model {self.settings.model}")
-            return TransitionCallbackReturn.SUCCESS
-        if not self.settings.autostart:  # else `start` raises it, and it would be said twice
-            self.get_logger().error(self.failure)
-        self._close()
-        return TransitionCallbackReturn.FAILURE
+        """Read parameters, load area and model, open what goes out."""
+        return self._attempt(self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start to work."""
-        assert self._localizer is not None
-        answer = super().on_activate(state)
-        self._worker = self._worker or self._new_worker(self._localizer)
-        self._worker.start()
-        self._map.publish(conversions.building_grid(self._header(self.settings.map_frame), self._localizer.raster))
-        return answer
+        """Subscribe and work."""
+        super().on_activate(state)
+        return self._attempt(self._activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Pause; what is known of the place is kept."""
-        self._stop_worker()
+        """Pause: nothing is heard, what is known of the place is kept."""
+        self._pause()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -107,6 +111,11 @@ class LocalizerNode(LifecycleNode):
         """End, from whatever state."""
         self._close()
         return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to unconfigured, with nothing left open."""
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
 
     def start(self) -> None:
         """Configure and activate, as `autostart` promises.
@@ -123,119 +132,149 @@ class LocalizerNode(LifecycleNode):
         self._close()
         self.destroy_node()
 
-    def _open_topics(self, localizer: LocalizerLike) -> None:
-        def publisher(kind: Any, topic: str, profile: Any = qos.ANSWERS) -> Any:
-            out = self.create_lifecycle_publisher(kind, topic, profile)
-            self._entities.append((self.destroy_lifecycle_publisher, out))
-            return out
+    def _attempt(self, step: Callable[[], None]) -> TransitionCallbackReturn:
+        """A step of the life cycle: rclpy would swallow an exception without a word."""
+        try:
+            step()
+        except UrbanMapLocError as error:
+            self.failure = " ".join(str(error).split())
+        except Exception as error:
+            self.failure = f"unexpected {type(error).__name__}: {error}; please report it"
+        else:
+            return TransitionCallbackReturn.SUCCESS
+        if not self.settings.autostart:  # else `start` raises it, and it would be said twice
+            self.get_logger().error(self.failure)
+        self._close()
+        return TransitionCallbackReturn.FAILURE if step == self._configure else TransitionCallbackReturn.ERROR
 
-        self._fix = publisher(NavSatFix, "~/fix")
-        self._pose = publisher(PoseWithCovarianceStamped, "~/pose")
-        self._odometry = publisher(Odometry, "~/odometry")
-        self._hypotheses = publisher(PoseArray, "~/hypotheses")
-        self._tile = publisher(OccupancyGrid, "~/tile")
-        self._map = publisher(OccupancyGrid, "~/map", qos.LATCHED)
-        # Not managed: a paused node still says that it is paused.
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.ANSWERS)
-        self._entities.append((self.destroy_publisher, self._diagnostics))
-        self._health = Health(f"{self.settings.area} ({localizer.area.content_hash[:12]})", self.settings.model)
-        self._broadcaster = None
-        if self.settings.publish_tf and TransformBroadcaster is not None:
-            self._broadcaster = TransformBroadcaster(self)
-        elif self.settings.publish_tf:
-            self.get_logger().info("TF is off: tf2_ros is not installed; ~/odometry says the same. Set publish_tf to false to silence this")
-        # Raw: a cloud that is dropped is never deserialised, and the one that is used is so in the worker's thread.
-        clouds = self.create_subscription(PointCloud2, "points", self._on_cloud, qos.CLOUDS_IN, raw=True)
-        odometry = self.create_subscription(Odometry, "odom", self._on_odometry, qos.ODOMETRY_IN)
-        self._entities += [(self.destroy_subscription, clouds), (self.destroy_subscription, odometry)]
-        self._entities.append((self.destroy_service, self.create_service(Trigger, "~/relocalize", self._on_relocalize)))
-        # By the steady clock, so that it goes on where simulated time stands still.
-        timer = self.create_timer(DIAGNOSTICS_PERIOD_S, self._on_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._entities.append((self.destroy_timer, timer))
-
-    def _new_worker(self, localizer: LocalizerLike) -> Worker:
-        return Worker(
-            localizer,
-            self.settings,
-            CloudIntake(self.settings, self.tuning.cloud),
-            self._on_result,
-            self.get_logger().warning,
-            lambda raw: deserialize_message(raw, PointCloud2),
+    def _configure(self) -> None:
+        self.settings = settings = parameters.read(self, NodeConfig)
+        self.tuning = parameters.read(self, LocalizerConfig)
+        for name in ("area", "model"):
+            if not getattr(settings, name):
+                raise ConfigurationError(f"parameter {name} is not set; give the file, for example `--ros-args -p {name}:=FILE`")
+        intake = CloudIntake(settings, self.tuning.cloud, self.frames)  # first, for its checks: loading takes seconds
+        localizer = self._load(Path(settings.area), Path(settings.model), self.tuning)
+        if said := frames.missing():
+            self.get_logger().info(said)
+        if settings.publish_tf and self._broadcaster is None:
+            self._broadcaster = frames.broadcaster(self)
+        outputs = Outputs(self, localizer, self._broadcaster)
+        worker = Worker(
+            localizer, settings, intake, self._on_result, self.get_logger().warning, lambda raw: deserialize_message(raw, PointCloud2)
         )
+        area = f"{settings.area} ({localizer.area.content_hash[:12]})"
+        health = Health(area, settings.model, settings.diagnostics, lambda: worker.dropped)
+        keeper = None
+        if settings.last_pose_file:
+            path, plane = Path(settings.last_pose_file).expanduser(), localizer.area.plane
+            keeper = LastPoseKeeper(path, plane, settings.last_pose_period_s, self.get_logger().warning)
+            if (prior := load_last_pose(path, plane, self.tuning.prior)) is not None:
+                worker.offer_guess(prior, None)
+                self.get_logger().info(
+                    f"looking first at {prior.source}: {prior.T_map_base.x:.1f} m east, {prior.T_map_base.y:.1f} m north"
+                )
+        self._parts = Parts(localizer, worker, outputs, health, Chronology(settings.time_jump_s), keeper)
+        # Not managed: a paused node still says that it is paused.
+        said_on = self.create_publisher(DiagnosticArray, "/diagnostics", **qos.publisher("/diagnostics"))
+        relocalize = self.create_service(Trigger, "~/relocalize", self._on_relocalize)
+        # By the steady clock, so that it goes on where simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(settings.diagnostics.period_s, lambda: self._on_diagnostics(said_on), clock=steady)
+        self._entities += [(self.destroy_publisher, said_on), (self.destroy_service, relocalize), (self.destroy_timer, self._timer)]
+        worker.start()
+        self.get_logger().info(f"area {area}, model {settings.model}")
 
-    def _stop_worker(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.stop()
+    def _activate(self) -> None:
+        p = self._parts
+        assert p is not None
+        p.outputs.map()
+        p.health.activate()
+        p.inputs = Inputs(self, p.localizer, p.worker, p.outputs, p.health, p.order)
+
+    def _pause(self) -> None:
+        if self._parts is None:
+            return
+        if self._parts.inputs is not None:
+            self._parts.inputs.close()
+            self._parts.inputs = None
+        self._parts.health.active = False
+        self._parts.worker.discard()
+        if self._parts.keeper is not None:
+            self._parts.keeper.write()
 
     def _close(self) -> None:
-        self._stop_worker()
-        self._localizer = None
+        self._pause()
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.worker.stop()
+            parts.outputs.close()
+        self._timer = None
         for destroy, entity in self._entities:
             destroy(entity)
         self._entities.clear()
 
-    # -- in
-
-    def _on_cloud(self, raw: bytes) -> None:
-        if self._worker is not None:
-            self._worker.offer_cloud(raw)
-
-    def _on_odometry(self, message: Odometry) -> None:
-        worker = self._worker
-        if worker is None:
-            return
+    def _on_change_state(self, request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        """A transition that the state does not allow is refused; rclpy lets it end the process."""
         try:
-            T_odom_base = conversions.pose2_of_odometry(message)
-        except ValueError as error:
-            self._health.saw_odometry(refusal=str(error))
-            self.get_logger().warning(str(error), throttle_duration_sec=REPEAT_S)
-            return
-        self._health.saw_odometry()
-        worker.offer_odometry(conversions.stamp_s(message.header), T_odom_base)
-        correction = worker.correction
-        if correction is None:
-            return
-        estimate = correction.at(T_odom_base, self.tuning.fusion)
-        header = self._header(self.settings.map_frame, message.header.stamp)
-        self._odometry.publish(
-            conversions.odometry_in_map(header, message, estimate.T_map_base, estimate.covariance, self.settings.base_frame)
-        )
-        if self._broadcaster is not None:
-            self._broadcaster.sendTransform(conversions.transform(header, self.settings.odom_frame, correction.T_map_odom))
+            return self._change_state(request, response)
+        except Exception as error:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().warning(f"transition {wanted} is not possible now ({str(error).splitlines()[0]})")
+            response.success = False
+            return response
 
-    def _on_relocalize(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        worker = self._worker
-        response.success = worker is not None
-        response.message = "starting afresh" if worker is not None else "the node is not active; activate it first"
-        if worker is not None:
-            worker.request_reset("asked to by ~/relocalize")
-        return response
+    # -- parameters
 
-    # -- out, in the worker's thread
+    def _may_set(self, changes: list[Parameter]) -> SetParametersResult:
+        ours = [change for change in changes if change.name in self._ours]  # the others are rclpy's
+        refused = parameters.refusal(self, ours, configured=self._parts is not None) if ours else ""
+        return SetParametersResult(successful=not refused, reason=refused)
+
+    def _was_set(self, changes: list[Parameter]) -> None:
+        if not any(change.name in self._ours for change in changes):
+            return
+        self.settings = settings = parameters.read(self, NodeConfig)
+        self.tuning = tuning = parameters.read(self, LocalizerConfig)
+        p = self._parts
+        if p is None:
+            return
+        p.worker.config, p.worker.intake = settings, CloudIntake(settings, tuning.cloud, self.frames)
+        p.worker.call(lambda: self._tune(p.localizer, tuning))
+        p.health.config, p.order.jump_s = settings.diagnostics, settings.time_jump_s
+        if p.keeper is not None:
+            p.keeper.period_s = settings.last_pose_period_s
+        if p.inputs is not None:
+            p.inputs.tune()
+        if settings.publish_tf and self._broadcaster is None:
+            self._broadcaster = p.outputs.broadcaster = frames.broadcaster(self)
+        if self._timer is not None:
+            self._timer.timer_period_ns = int(settings.diagnostics.period_s * 1e9)
+
+    # -- answers: the first in the worker's thread
 
     def _on_result(self, source: Header, result: LocalizationResult, latency_ms: float) -> None:
-        localizer = self._localizer
-        if localizer is None:
+        p = self._parts
+        if p is None:
             return
-        if result.state is not self._health.state:
+        if result.state is not p.health.state:
             self.get_logger().info(f"now {result.state.value}: {result.reason.removeprefix(result.state.value).strip()}")
-        self._health.saw_cloud(result, latency_ms)
+        p.health.saw_result(result, latency_ms)
         if result.skipped:
             self.get_logger().warning(f"cloud skipped: {result.reason}", throttle_duration_sec=REPEAT_S)
-        in_map = self._header(self.settings.map_frame, source.stamp)
-        in_base = self._header(self.settings.base_frame, source.stamp)
-        if result.estimate is not None:
-            self._pose.publish(conversions.pose_with_covariance(in_map, result.estimate))
-        self._hypotheses.publish(conversions.pose_array(in_map, result.hypotheses))
-        if result.tile is not None:
-            self._tile.publish(conversions.tile_grid(in_base, result.tile, localizer.grid))
-        # Last: whoever sees a scan's fix has its pose as well.
-        self._fix.publish(conversions.fix(in_base, localizer.area.plane, result.estimate))
+        p.outputs.answer(source.stamp, result)
+        if p.keeper is not None and result.estimate is not None:
+            p.keeper.saw(conversions.stamp_s(source), result.estimate)
 
-    def _on_diagnostics(self) -> None:
-        worker = self._worker
-        self._diagnostics.publish(self._health.message(self._header(""), worker.dropped if worker is not None else 0))
+    def _on_relocalize(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        active = self._parts is not None and self._parts.inputs is not None
+        response.success = active
+        response.message = "starting afresh" if active else "the node is not active; activate it first"
+        if active and self._parts is not None:
+            self._parts.worker.request_reset("asked to by ~/relocalize")
+        return response
 
-    def _header(self, frame: str, stamp: Time | None = None) -> Header:
-        return Header(frame_id=frame, stamp=stamp or self.get_clock().now().to_msg())
+    def _on_diagnostics(self, said_on: Any) -> None:
+        if self._parts is not None:
+            header = Header(stamp=self.get_clock().now().to_msg())
+            said_on.publish(diagnostics.message(header, self.get_fully_qualified_name(), self._parts.health))

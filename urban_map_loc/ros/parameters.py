@@ -1,9 +1,12 @@
-"""ROS parameters generated from `config/`: names, defaults, descriptions and ranges stand there and nowhere else."""
+"""ROS parameters generated from `config/`: names, defaults, descriptions and ranges stand there and nowhere else.
+
+What is said here is when a parameter takes effect: at once, when the node is configured, or when the process starts.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import Field
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args, get_origin
@@ -11,12 +14,26 @@ from typing import Any, TypeVar, get_args, get_origin
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
+from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.errors import ConfigurationError
+from urban_map_loc.localization.tuning import FIXED, TUNABLE
 from urban_map_loc.settings import Section, flat_settings, from_dict, nested
 
 C = TypeVar("C", bound=Section)
+
+# Parameters of the node, and sections, that take effect at once; so do the localizer's `TUNABLE` sections.
+LIVE = (
+    "cloud_frames", "extrinsic", "sensor_frame", "publish_tf", "odometry_wait_s", "time_jump_s", "gnss_reach_m", "last_pose_period_s",
+    "diagnostics.",
+)  # fmt: skip
+# Read before there is a node that could be set.
+READ_ONLY = ("autostart",)
+WHEN_LIVE = "takes effect at once"
+WHEN_CONFIGURED = "read when the node is configured; refused from then until it is cleaned up"
+WHEN_STARTED = "read when the process starts; cannot be set later"
 
 # rclpy declares these itself, some only when they are given.
 BUILT_IN = ("use_sim_time", "start_type_description_service", "qos_overrides.")
@@ -48,13 +65,19 @@ def default_of(field: Field[Any]) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def descriptor(field: Field[Any], kind: Any) -> ParameterDescriptor:
+def is_live(name: str) -> bool:
+    """Whether a parameter takes effect at once."""
+    return name.startswith(LIVE) or (name.startswith(tuple(f"{section}." for section in TUNABLE)) and name not in FIXED)
+
+
+def descriptor(name: str, field: Field[Any], kind: Any) -> ParameterDescriptor:
     """What `ros2 param describe` shows of a setting."""
     low, high, unit, choices = (field.metadata[k] for k in ("low", "high", "unit", "choices"))
     text = field.metadata["description"]
     text += f" [{unit}]" if unit else ""
     text += f" (one of {', '.join(choices)})" if choices else ""
-    out = ParameterDescriptor(description=text)
+    when = WHEN_STARTED if name in READ_ONLY else WHEN_LIVE if is_live(name) else WHEN_CONFIGURED
+    out = ParameterDescriptor(description=text, additional_constraints=when, read_only=name in READ_ONLY)
     if get_origin(kind) is tuple:
         out.type = _ARRAY_TYPES[get_args(kind)[0]]
         return out
@@ -90,7 +113,7 @@ def declare(node: Node) -> None:
         if name in given:
             node.undeclare_parameter(name)
         try:
-            node.declare_parameter(name, default_of(field), descriptor(field, kind))
+            node.declare_parameter(name, default_of(field), descriptor(name, field, kind))
         except InvalidParameterTypeException as error:
             example = default_of(field)
             raise ConfigurationError(f"parameter {name} is of the wrong type; write it like {example!r}") from error
@@ -99,14 +122,36 @@ def declare(node: Node) -> None:
             raise ConfigurationError(f"parameter {name} is outside [{low}, {high}] {unit}; choose a value inside") from error
 
 
-def read(node: Node, kind: type[C]) -> C:
-    """The settings `kind` as the node's parameters have them now.
+def read(node: Node, kind: type[C], changes: Iterable[Parameter] = ()) -> C:
+    """The settings `kind` as the node's parameters have them now, or would have them after `changes`.
 
     Raises:
         ConfigurationError: a value that its dataclass refuses.
     """
-    flat = {name: _plain(node.get_parameter(name).value) for name, _, _ in flat_settings(kind)}
+    changed = {change.name: change.value for change in changes}
+    flat = {name: _plain(changed[name] if name in changed else node.get_parameter(name).value) for name, _, _ in flat_settings(kind)}
     return from_dict(kind, nested(flat))
+
+
+def refusal(node: Node, changes: list[Parameter], configured: bool) -> str:
+    """Why these changes cannot be made, one line; empty where they can. Types, ranges and read-only marks are rclpy's to check.
+
+    Args:
+        node: whose parameters they are.
+        changes: which of `settings` are to be set, all or nothing.
+        configured: whether area and model are loaded.
+    """
+    for change in changes:
+        if change.type_ == Parameter.Type.NOT_SET:
+            return f"{change.name} cannot be removed; set it to its default instead"
+        if configured and not is_live(change.name) and change.value != node.get_parameter(change.name).value:
+            return f"{change.name} is read when the node is configured; deactivate it, clean it up, set it and configure it again"
+    try:
+        Extrinsic.from_xyz_rpy(read(node, NodeConfig, changes).extrinsic)
+        read(node, LocalizerConfig, changes)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
 
 
 def _plain(value: Any) -> Any:
