@@ -27,6 +27,7 @@ setup(
         "console_scripts": [
             f"{PACKAGE} = {PACKAGE}.cli.main:main",
             f"localizer_node = {PACKAGE}.ros.main:main",
+            f"fix_with_altitude = {PACKAGE}.ros.fix_with_altitude:main",
         ],
     },
 )
