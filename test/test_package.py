@@ -19,7 +19,7 @@ from urban_map_loc.ros.parameters import default_of, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 # ROS packages that code may import where they exist and does without where not.
-OPTIONAL = {"tf2_ros"}
+OPTIONAL = {"tf2_msgs", "tf2_ros"}
 
 
 def dependencies() -> set[str]:
@@ -36,13 +36,13 @@ def test_one_version():
 
 def test_package_xml_names_every_ros_package_that_is_imported():
     imported = set()
-    for path in [*(ROOT / "urban_map_loc" / "ros").glob("*.py"), *(ROOT / "launch").glob("*.py")]:
+    for path in [*(ROOT / "urban_map_loc" / "ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {a.name.split(".")[0] for a in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
-    ours = {"urban_map_loc", "numpy", *sys.stdlib_module_names}
+    ours = {"urban_map_loc", "numpy", "torch", *sys.stdlib_module_names}
     assert imported - ours <= dependencies()
     assert dependencies() >= OPTIONAL
 

@@ -6,6 +6,7 @@ default exists in this folder and nowhere else. A field made with `setting` chec
 
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
+from urban_map_loc.config.doctor import DoctorConfig
 from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
 from urban_map_loc.config.localization import (
@@ -31,6 +32,7 @@ __all__ = [
     "AdaptConfig",
     "CloudConfig",
     "CriterionConfig",
+    "DoctorConfig",
     "DownloadConfig",
     "ExportConfig",
     "FcnConfig",

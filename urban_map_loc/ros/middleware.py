@@ -38,5 +38,10 @@ def cloud_transport(environment: Mapping[str, str] = os.environ) -> dict[str, st
 def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
     """Large clouds through Fast DDS, and a place for ROS's log; what the user has set stays."""
     environment.update(cloud_transport(environment))
+    log_folder_if_homeless(environment)
+
+
+def log_folder_if_homeless(environment: MutableMapping[str, str] = os.environ) -> None:
+    """ROS wants to write its log; where there is no home it gets a temporary folder."""
     if not any(environment.get(name) for name in ("HOME", "ROS_HOME", "ROS_LOG_DIR")):
         environment["ROS_LOG_DIR"] = str(Path(tempfile.gettempdir()) / "urban_map_loc_log")
