@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from catkin_pkg.package import parse_package
 
 from urban_map_loc import __version__
 from urban_map_loc.ros.middleware import PROFILE_VARIABLES, prepare_environment
@@ -45,6 +46,19 @@ def test_package_xml_names_every_ros_package_that_is_imported():
     ours = {"urban_map_loc", "numpy", "torch", *sys.stdlib_module_names}
     assert imported - ours <= dependencies()
     assert dependencies() >= OPTIONAL
+
+
+def test_package_xml_is_valid():
+    """As catkin_pkg has it, the format's own reader, by which colcon builds; and no warning of it."""
+    warnings: list[str] = []
+    package = parse_package(ROOT / "package.xml", warnings=warnings)
+    package.validate(warnings=warnings)
+    assert not warnings
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.xml"), *(ROOT / "config").glob("*.xml")], ids=lambda p: p.name)
+def test_xml_is_well_formed(path):
+    assert ElementTree.parse(path).getroot().tag
 
 
 @pytest.fixture(scope="session")
