@@ -1,4 +1,4 @@
-"""ament's linters, where a ROS installation has them; elsewhere `make lint` has the rules of flake8, and `test_package.py` reads the XML."""
+"""ament's linters, where a ROS installation has them; elsewhere `make lint` has the rules of flake8, and `test_package.py` reads XML."""
 
 from __future__ import annotations
 
