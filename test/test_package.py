@@ -56,6 +56,11 @@ def test_package_xml_is_valid():
     assert not warnings
 
 
+def test_colcon_runs_the_tests_with_pytest():
+    """Without this colcon falls back to unittest, finds no test and says that all is well."""
+    assert 'extras_require={"test": ["pytest"]}' in (ROOT / "setup.py").read_text()
+
+
 @pytest.mark.parametrize("path", [*ROOT.glob("*.xml"), *(ROOT / "config").glob("*.xml")], ids=lambda p: p.name)
 def test_xml_is_well_formed(path):
     assert ElementTree.parse(path).getroot().tag
