@@ -1,6 +1,7 @@
 """Cost and recall against the area's size: KITTI 07's map alone, then with Oxford and generated towns beside it.
 
-The same minutes for every size. Real recall is of KITTI 07's building ranges, whose place must be found among all others.
+The same minutes for every size; without minutes, the packaged weights are only shown the map. Real recall is of KITTI 07's building
+ranges, whose place must be found among all others.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,38 +22,21 @@ from pipeline.network import network_alone
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.geopackage import read_area, write_area
 from urban_map_loc.area.osm import read_osm
+from urban_map_loc.area.raster import BuildingRaster, raster_cache
+from urban_map_loc.area.side_by_side import side_by_side
+from urban_map_loc.bags.reader import BagReader
+from urban_map_loc.bags.replay import seen_scans
+from urban_map_loc.config import LocalizerConfig
+from urban_map_loc.localization.search import Search
+from urban_map_loc.localization.timing import StageTimer
+from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
 from urban_map_loc.mapnet.inference import Inference, choose_device
 from urban_map_loc.simulation.town import write_town
+from urban_map_loc.tile.from_cloud import ScanRenderer
 
-GAP_M = 100.0
 # A quarter of a square kilometre is cut out of a town.
 QUARTER_M = 500.0
-
-
-def beside(area: AreaMap, others: list[AreaMap], columns: int) -> AreaMap:
-    """One map of all: `area` stays where it is, the others stand in rows east of it."""
-    _, south, east, _ = area.bounds
-    x, y, row_height, placed = east + GAP_M, south, 0.0, 0
-    buildings, roads = [area.buildings_wgs84], [area.roads_wgs84]
-    for other in others:
-        left, bottom, right, top = other.bounds
-        moved = [shapely.transform(shapes, lambda p: p + (x - left, y - bottom)) for shapes in (other.buildings, other.roads)]  # noqa: B023
-        for shapes, kept in zip(moved, (buildings, roads), strict=True):
-            kept.append(shapely.transform(shapes, lambda p: area.plane.to_geodetic(p)[:, ::-1]))
-        x, row_height, placed = x + right - left + GAP_M, max(row_height, top - bottom), placed + 1
-        if placed % columns == 0:
-            x, y, row_height = east + GAP_M, y + row_height + GAP_M, 0.0
-    everything = [area, *others]
-    return AreaMap(
-        area.datum,
-        np.concatenate(buildings),
-        np.concatenate([a.building_heights for a in everything]),
-        np.array([f"{k}/{name}" for k, a in enumerate(everything) for name in a.building_ids], dtype=object),
-        np.concatenate(roads),
-        np.concatenate([a.road_classes for a in everything]),
-        source="several maps side by side",
-    )
 
 
 def cut(area: AreaMap, side_m: float) -> AreaMap:
@@ -92,12 +78,26 @@ def query_ms(model: Path) -> float:
     return float(np.median(seconds) * 1e3)
 
 
+def verified_ms(model: Path, path: Path, bag: Path, cells: int) -> float:
+    """Median time [ms] from a scan of the drive to its answer, tile, network and verification of so many cells included."""
+    config, checkpoint = LocalizerConfig(), load_checkpoint(model)
+    area = read_area(path)
+    verification = replace(config.verification, cells=cells)
+    verifier = Verifier(area, BuildingRaster.from_area(area, config.raster, raster_cache(path)), verification)
+    search, renderer = Search(Inference(checkpoint.network, choose_device("cpu")), verifier), ScanRenderer(checkpoint.config.tile)
+    seconds = []
+    for seen in islice(seen_scans(BagReader(bag), config, checkpoint.config.tile), 0, None, 20):
+        start = time.perf_counter()
+        search.answers(seen.scan, renderer.tile(seen.scan.points).image, StageTimer())
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds) * 1e3)
+
+
 def main() -> None:
     """One training a size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
-    parser.add_argument("--minutes", type=float, default=5.0, help="training budget of each size (default: %(default)s)")
-    parser.add_argument("--start", type=Path, help="train nothing: the weights of this model are shown every map")
+    parser.add_argument("--minutes", type=float, default=0.0, help="training budget of each size (default: none)")
     parser.add_argument("--towns", type=int, nargs="+", default=[0, 5, 31], help="generated towns beside the real maps (default: 0 5 31)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "growth", help="default: %(default)s")
     parser.add_argument("--reuse", action="store_true", help="keep models that are there already")
@@ -116,24 +116,27 @@ def main() -> None:
     areas = {"quarter": (cut(towns[0], QUARTER_M), False), "kitti07": (kitti, True)}
     for count in options.towns:
         columns = max(1, round(np.sqrt(count + 1)))
-        areas[f"kitti07, oxford, {count} towns"] = (beside(kitti, [oxford, *towns[:count]], columns), True)
+        areas[f"kitti07, oxford, {count} towns"] = (side_by_side(kitti, [oxford, *towns[:count]], columns), True)
     results: dict[str, dict[str, Any]] = {}
+    times: dict[str, float] = {}
     for name, (area, real) in areas.items():
         path = options.out / f"{name.replace(', ', '_').replace(' ', '_')}.gpkg"
         model = path.with_suffix(".safetensors")
         if not (options.reuse and model.is_file()):
             write_area(area, path)
-            budget = ["--steps", "0", "--start", options.start] if options.start else ["--minutes", str(options.minutes)]
-            step("train", path, "--out", model, *budget)
+            seconds = step("train", path, "--out", model, *(("--minutes", str(options.minutes)) if options.minutes else ("--steps", "0")))
+            times[name] = seconds / 60.0
         summary = load_checkpoint(model).summary
         found = network_alone(model, path, bag) if real else {}
         results[name] = {
             "area [km²]": square_kilometres(read_area(path)),
             "buildings": len(area.buildings_wgs84),
             "cells": summary["cells"],
-            "training [min]": summary["minutes"],
+            "set-up, training included [min]": times.get(name),
             "model [MB]": model.stat().st_size / 1e6,
-            "answer [ms]": query_ms(model),
+            "network's answer [ms]": query_ms(model),
+            "verified answer, 20 cells [ms]": verified_ms(model, path, bag, 20) if real else None,
+            "verified answer, default [ms]": verified_ms(model, path, bag, LocalizerConfig().verification.cells) if real else None,
             "simulated: within 10 m": 100.0 * summary["validation"]["within_10_m"],
             "simulated: true cell in best 20": 100.0 * summary["validation"]["true_cell_in_best_20"],
             "real: within 5 m": 100.0 * found["within_5_m"] if found else None,
@@ -161,7 +164,8 @@ def picture(path: Path, results: dict[str, dict[str, Any]]) -> None:
     rows = sorted(results.values(), key=lambda r: r["area [km²]"])
     area = [r["area [km²]"] for r in rows]
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.5), layout="constrained")
-    for axis, names in zip(axes, (("model [MB]",), ("answer [ms]",), ("simulated: true cell in best 20", "real: within 5 m")), strict=True):
+    plots = (("model [MB]",), ("verified answer, default [ms]",), ("simulated: true cell in best 20", "real: within 5 m"))
+    for axis, names in zip(axes, plots, strict=True):
         for name in names:
             axis.plot(area, [np.nan if r[name] is None else r[name] for r in rows], "o-", label=name)
         axis.set_xscale("log")

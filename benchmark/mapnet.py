@@ -26,6 +26,8 @@ from urban_map_loc.training.validation import validate
 # Each member of the family: the flags of `train` that make it.
 FAMILY = {
     "cells": [],
+    "cells, only shown the map": ["--steps", "0"],
+    "cells, from random weights": ["--start", "none"],
     "cells, resnet34": ["--preset", "resnet34", "--set", "network.reference_spacing_m=4"],
     "MapNet regression": ["--head", "regression"],
     "MapNet regression, resnet34": ["--head", "regression", "--preset", "resnet34"],
@@ -113,7 +115,8 @@ def main() -> None:
         for seed in options.seeds:
             model = out / f"{name.replace(', ', '_').replace(' ', '_')}_{seed}.safetensors"
             if not (options.reuse and model.is_file()):
-                step("train", area, "--out", model, *budget, "--seed", str(seed), *(FAMILY | VARIANTS)[name])
+                flags = (FAMILY | VARIANTS)[name]
+                step("train", area, "--out", model, *([] if "--steps" in flags else budget), "--seed", str(seed), *flags)
             results.setdefault(name, []).append(figures(area, model, bag))
             (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     rows = list(next(iter(results.values()))[0])

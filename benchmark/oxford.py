@@ -1,4 +1,4 @@
-"""Oxford, simulated lidar along a real RobotCar route on the real map: time to lock and error (about 15 min a seed)."""
+"""Oxford, simulated lidar along a real RobotCar route on the real map: time to lock and error (about 10 min)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WANTED: dict[str, Any] = {
 
 def main() -> None:
     """Area, then training, a drive, localization and evaluation once a seed."""
-    options = parser(__doc__ or "", "oxford", minutes=10.0)
+    options = parser(__doc__ or "", "oxford", minutes=0.0)
     options.add_argument("--sensor", default="hdl32", help="simulated lidar (default: %(default)s)")
     options.add_argument("--duration", type=float, default=120.0, help="seconds of the longest stretch in the area (default: %(default)s)")
     options.add_argument("--start", type=float, default=None, help="seconds after the route's start (default: the longest stretch's start)")

@@ -30,11 +30,21 @@ from urban_map_loc.training.run import train
 
 BINS_M = ((0, 10), (10, 15), (15, 20), (20, 30), (30, 40), (40, 50), (0, 50))
 AGREE_M = 2.0
-# What the tables leave out: sensors that differ from the one that made the ranges.
-ONE_SENSOR = {"skipped_beams": 0, "range_cut": 0.0, "narrow_views": 0.0, "submaps": 0.0, "strips": 0.0}
+# What the tables leave out: other sensors than the one that made the ranges, and maps that are off as a whole, as this one hardly is.
+ONE_SENSOR = {"skipped_beams": 0, "range_cut": 0.0, "narrow_views": 0.0, "submaps": 0.0, "strips": 0.0, "map_shift_m": 0.0}
 KINDS = ("scan", "view", "submap", "strip")
-# Switched on, one after the other, where the defaults have them off: the share of tiles.
-SHARES = {"narrow_views": 0.2, "submaps": 0.2, "strips": 0.2, "map_shift_m": 2.0}
+# How far back, and how wrong: nothing without the shares that they belong to.
+LENGTHS = ("submap_m", "strip_m", "odometry_drift")
+GROUPS = {
+    "noise and dropout": ("range_noise_m", "dropout", "far_dropout", "tilt_rad"),
+    "beams and range": ("skipped_beams", "range_cut"),
+    "narrow views": ("narrow_views",),
+    "submaps and strips": ("submaps", "strips"),
+    "vehicles and vegetation": ("vehicles", "vegetation"),
+    "walls that one of map and world lacks": ("extra_walls", "missing_buildings", "bare_walls"),
+    "displaced walls": ("moved_building_m", "simplified_m"),
+    "a shifted map": ("map_shift_m",),
+}
 VALIDATION_SEED = (2**31 - 29, 0)
 
 
@@ -111,15 +121,13 @@ def statistics(data: Path, area: AreaMap, effects: ScanEffectsConfig) -> str:
     return "\n".join(lines)
 
 
-def variants(effects: ScanEffectsConfig) -> Iterator[tuple[str, ScanEffectsConfig]]:
-    """The defaults, none at all, and every effect switched to the other side."""
+def variants(effects: ScanEffectsConfig, each: bool) -> Iterator[tuple[str, ScanEffectsConfig]]:
+    """The defaults, none at all, and every group of effects switched off, or every single one."""
     yield "all", effects
     yield "none", NO_EFFECTS
-    for field in fields(effects):
-        if getattr(effects, field.name) == 0.0 and field.name in SHARES:
-            yield f"with {field.name} {SHARES[field.name]:g}", replace(effects, **{field.name: SHARES[field.name]})
-        elif getattr(effects, field.name) != 0.0 and field.name not in ("submap_m", "strip_m", "odometry_drift"):
-            yield f"without {field.name}", replace(effects, **{field.name: 0})
+    singly = {f.name: (f.name,) for f in fields(effects) if f.name not in LENGTHS and getattr(effects, f.name) != 0.0}
+    for title, names in (singly if each else GROUPS).items():
+        yield f"without {title}", replace(effects, **dict.fromkeys(names, 0))
 
 
 def judged(hypotheses: list[Hypotheses], poses: NDArray[np.float64]) -> dict[str, float]:
@@ -165,7 +173,7 @@ def ablation(area: AreaMap, data: Path, base: TrainConfig, options: argparse.Nam
     """Train a model for each variant and seed; print and keep the table."""
     scans = kitti_07(data, area)
     results: dict[str, list[dict[str, dict[str, float]]]] = {}
-    for name, effects in variants(base.effects):
+    for name, effects in variants(base.effects, options.each):
         if options.only and name not in options.only:
             continue
         for seed in options.seeds:
@@ -206,7 +214,8 @@ def _mean(seeds: list[dict[str, dict[str, float]]], kind: str, figure: str) -> f
 def main() -> None:
     """Statistics, or one of the trainings."""
     options = parser(__doc__ or "", "scan_effects", minutes=0.0)
-    options.add_argument("--ablation", action="store_true", help="train with every effect switched off in turn")
+    options.add_argument("--ablation", action="store_true", help="train with every group of effects switched off in turn")
+    options.add_argument("--each", action="store_true", help="ablate every effect by itself instead of groups of them")
     options.add_argument("--channels", action="store_true", help="train on buildings alone and with roads")
     options.add_argument("--steps", type=int, default=1500, help="training of each variant (default: %(default)s)")
     options.add_argument("--every", type=int, default=4, help="real scans judged: every so manyth (default: %(default)s)")

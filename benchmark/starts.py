@@ -14,7 +14,7 @@ import numpy as np
 from pipeline import data_folder, store
 from pipeline.drives import Drive
 from pipeline.scenarios import MADE, SCENARIOS, Made, Scenario
-from pipeline.starts import Outcome, run, starts, summary
+from pipeline.starts import DRIVES_M, EARLY_S, Outcome, run, starts, summary
 
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.localization.localizer import Localizer
@@ -43,16 +43,25 @@ def found_again(outcome: Outcome, carried_s: float) -> float:
     return float(right[0] - carried_s) if len(right) else np.inf
 
 
+def driven_m(drive: Drive, start_s: float, end_s: float) -> float:
+    """Distance driven from one stamp to another [m]."""
+    points = np.array([drive.odometry_at(stamp)[:2] for stamp in np.arange(start_s, end_s, 0.2)])
+    return float(np.hypot(*np.diff(points, axis=0).T).sum())
+
+
 def measure(name: str, made: Made, options: argparse.Namespace) -> dict[str, float]:
     """The figures of a scenario."""
     case = SCENARIOS[name](made)
     outcomes: list[Outcome] = []
     again: list[float] = []
+    afterwards: list[float] = []
     for localizer, drive, carried_s in kidnapped(case, seed=1):
         outcomes.append(run(localizer, drive))
         again.append(found_again(outcomes[-1], carried_s))
+        afterwards.append(driven_m(drive, carried_s + 0.1, carried_s + EARLY_S))
         if options.verbose:
-            print(f"  again after {again[-1]:.1f} s, {outcomes[-1].wrong} wrong; {outcomes[-1].lost}", flush=True)
+            found = f"again after {again[-1]:.1f} s, {afterwards[-1]:.0f} m in {EARLY_S:g} s"
+            print(f"  {found}, {outcomes[-1].wrong} wrong; {outcomes[-1].lost}", flush=True)
     for localizer, drive in case.parts if not case.kidnaps else []:
         for outcome in starts(localizer, drive, options.every, options.length):
             outcomes.append(outcome)
@@ -63,13 +72,17 @@ def measure(name: str, made: Made, options: argparse.Namespace) -> dict[str, flo
     figures = summary(outcomes, case.off_map)
     if again:
         wrong_s = np.mean([outcome.wrong for outcome in outcomes]) / (len(outcomes[0].stamps) / (BEFORE_S + AFTER_S))
-        figures |= {"again_10_s": float(np.mean(np.array(again) <= 10.0)), "wrong_s": float(wrong_s)}
+        soon, drives = np.array(again) <= EARLY_S, np.array(afterwards) >= DRIVES_M
+        figures |= {"again_10_s": float(soon.mean()), "wrong_s": float(wrong_s)}
+        figures |= {"driven_again": int(drives.sum()), "driven_again_10_s": float(soon[drives].mean())}
     return figures
 
 
 COLUMNS = {
     "starts": "starts",
     **{f"lock_{s}_s": f"≤ {s} s" for s in (5, 10, 15)},
+    "driving": "driving",
+    **{f"driving_lock_{s}_s": f"driving ≤ {s} s" for s in (5, 10)},
     "never": "never",
     "wrong": "wrong",
     "lost": "lost",
@@ -80,6 +93,8 @@ COLUMNS = {
     "step_ms": "step [ms]",
     "step_p95_ms": "p95 [ms]",
     "again_10_s": "again ≤ 10 s",
+    "driven_again": "drives then",
+    "driven_again_10_s": "of these again ≤ 10 s",
     "wrong_s": "wrong for [s]",
 }
 

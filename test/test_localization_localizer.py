@@ -148,6 +148,21 @@ def test_a_kidnapped_car_is_never_confidently_wrong_for_long() -> None:
     assert wrong_m < 60.0
 
 
+def test_after_a_kidnapping_the_drive_since_then_is_kept() -> None:
+    """What the car has seen since it was carried away counts when the loss is noticed; what it saw before does not."""
+    loc = localizer()
+    moment, _ = drive(loc, WESTERN, 60.0)[-1]
+    carried_m = loc.drive.travelled_m
+    for k, m in enumerate(straight(AREA, Pose2(1.0, -90.0, np.pi / 2), 90.0, from_s=moment.stamp_s + 0.2)):
+        loc.add_odometry(m.stamp_s, moment.T_odom_base @ Pose2(k * 1.0, 0.0, 0.0))
+        loc.add_cloud(m.cloud)
+        if loc.state is State.LOST:
+            break
+    assert loc.state is State.LOST
+    assert loc.drive.keyframes[0].travelled_m == pytest.approx(carried_m, abs=6.0)
+    assert loc.drive.length_m > 3.0
+
+
 def test_reset_forgets_and_says_why() -> None:
     loc = localizer()
     drive(loc, WESTERN, 60.0)

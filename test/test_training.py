@@ -88,9 +88,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_cause(poison: Callable[[Traine
 
 
 def test_minutes_and_steps_exclude_each_other() -> None:
-    for minutes, steps in ((0.0, 0), (1.0, 5)):
+    for minutes, steps, message in ((0.0, 0, "give it minutes or steps"), (1.0, 5, "either minutes or steps")):
         config = replace(CONFIG, training=replace(TRAINING, minutes=minutes, steps=steps))
-        with pytest.raises(ConfigurationError, match="either minutes or steps"):
+        with pytest.raises(ConfigurationError, match=message):
             Trainer(crossing(), config, CPU)
 
 

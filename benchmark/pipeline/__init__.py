@@ -34,7 +34,9 @@ def parser(description: str, out: str, minutes: float) -> argparse.ArgumentParse
     options.add_argument(
         "--out", type=Path, default=ROOT / "build" / "benchmark" / out, help="where everything is kept (default: %(default)s)"
     )
-    options.add_argument("--minutes", type=float, default=minutes, help="training budget of each seed (default: %(default)s)")
+    options.add_argument(
+        "--minutes", type=float, default=minutes, help="training budget of each seed; 0: the packaged weights (default: %(default)s)"
+    )
     options.add_argument("--seeds", type=int, nargs="+", default=[0], help="one training and one run each (default: 0)")
     options.add_argument("--reuse", action="store_true", help="keep models and bags that are there already")
     return options
@@ -55,7 +57,8 @@ def train_and_localize(area: Path, options: argparse.Namespace, bag_of_seed: Cal
         model, run = options.out / f"model_{seed}.safetensors", options.out / f"run_{seed}"
         durations = {}
         if not (options.reuse and model.is_file()):
-            durations["train"] = step("train", area, "--out", model, "--minutes", str(options.minutes), "--seed", str(seed))
+            budget = ("--minutes", str(options.minutes)) if options.minutes else ()
+            durations["train"] = step("train", area, "--out", model, *budget, "--seed", str(seed))
         bag = bag_of_seed(seed)
         durations["localize"] = step("localize", bag, "--area", area, "--model", model, "--out", run, "--seed", str(seed))
         durations["evaluate"] = step("evaluate", run)

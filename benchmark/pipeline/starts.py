@@ -25,6 +25,7 @@ from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 FloatArray = NDArray[np.float64]
 WRONG_M = 10.0
+EARLY_S, DRIVES_M = 10.0, 20.0  # a car that has come so far in this time drives
 
 
 class Remembered(Search):
@@ -89,6 +90,7 @@ class Outcome:
         start_s: stamp of the start [s].
         lock_s: from there to the first lock [s]; infinite where there was none.
         driven_m: distance driven until then, or in all [m].
+        early_m: distance driven in the first `EARLY_S` [m]: cars stand at lights, and what stands does not lock.
         errors: `(N, 2)` along and across the car's heading [m] of every estimate offered.
         heading: `(N,)` heading error [rad].
         squared: `(N,)` squared Mahalanobis distance of the position, `heading_sigmas` `(N,)` of the heading.
@@ -98,6 +100,7 @@ class Outcome:
     start_s: float
     lock_s: float = np.inf
     driven_m: float = 0.0
+    early_m: float = 0.0
     errors: list[tuple[float, float]] = field(default_factory=list)
     heading: list[float] = field(default_factory=list)
     squared: list[float] = field(default_factory=list)
@@ -128,6 +131,8 @@ def run(localizer: Localizer, drive: Drive) -> Outcome:
     out = Outcome(drive.start_s)
     truth = drive.truth.at(np.array([scan.stamp_s for scan in drive.scans]), localizer.area.plane)
     driven = np.concatenate([[0.0], np.cumsum(np.nan_to_num(np.hypot(*np.diff(truth[:, :2], axis=0).T)))])
+    early = drive.between(drive.start_s, drive.start_s + EARLY_S)
+    out.early_m = float(driven[max(len(early.scans) - 1, 0)])
     k, state = 0, State.INITIALIZING
     for record in drive.records():
         if not isinstance(record, BuildingScan):
@@ -178,9 +183,12 @@ def summary(outcomes: list[Outcome], off_map: bool = False) -> dict[str, float]:
     step = np.array([v for o in outcomes for v in o.step_ms])
     out: dict[str, float] = {"starts": len(outcomes)}
     out |= {f"lock_{s}_s": float(np.mean(lock <= s)) for s in (5, 10, 15)}
+    drives = np.array([o.early_m >= DRIVES_M for o in outcomes])
+    out |= {"driving": int(drives.sum())}
+    out |= {f"driving_lock_{s}_s": float(np.mean(lock[drives] <= s)) for s in (5, 10) if drives.any()}
     out |= {
         "never": int(np.isinf(lock).sum()),
-        "wrong": sum(o.wrong > 0 or (off_map and np.isfinite(o.lock_s)) for o in outcomes),
+        "wrong": sum(bool(o.wrong > 0 or (off_map and np.isfinite(o.lock_s))) for o in outcomes),
         "lost": sum(len(o.lost) for o in outcomes),
     }
     if len(position):

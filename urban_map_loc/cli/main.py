@@ -16,8 +16,21 @@ from urban_map_loc.errors import UrbanMapLocError
 # Each names a module of this package with `HELP`, `add_arguments(parser)` and `run(args)`; their own imports are light, the heavy
 # ones wait inside `run`.
 COMMANDS = (
-    "area", "train", "adapt", "export", "train-fcn", "simulate", "convert", "localize", "evaluate", "cloud", "play", "doctor", "demo",
-)  # fmt: skip
+    "area",
+    "train",
+    "adapt",
+    "export",
+    "pretrain",
+    "train-fcn",
+    "simulate",
+    "convert",
+    "localize",
+    "evaluate",
+    "cloud",
+    "play",
+    "doctor",
+    "demo",
+)
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

@@ -6,21 +6,26 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urban_map_loc.cli.arguments import assignment
-from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, TrainingConfig, train_config
+from urban_map_loc.cli.training_bar import training_bar
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, train_config
+
+if TYPE_CHECKING:
+    from urban_map_loc.mapnet.checkpoint import Checkpoint
 
 HELP = "train MapNet on an area's tiles"
+NOTHING = "none"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `train`."""
-    training, network = TrainingConfig(), MapNetConfig()
+    network = MapNetConfig()
     parser.add_argument("area", type=Path, metavar="AREA.gpkg", help="area file from `urban_map_loc area build`")
     parser.add_argument("--out", type=Path, required=True, metavar="MODEL.safetensors", help="model file to write")
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--minutes", type=float, metavar="M", help=f"time budget (default {training.minutes:g})")
+    budget.add_argument("--minutes", type=float, metavar="M", help="time budget (default: none, the start is only shown the map)")
     budget.add_argument("--steps", type=int, metavar="N", help="number of steps instead: the same steps give the same model")
     parser.add_argument("--preset", choices=("small", "resnet34"), default=network.preset, help="network (default %(default)s)")
     parser.add_argument("--head", choices=("cells", "regression"), default=network.head, help="what it answers (default %(default)s)")
@@ -39,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--start",
-        type=Path,
         metavar="MODEL.safetensors",
-        help="begin with the weights of a model of any area; with --steps 0 it is shown the new map and not trained at all",
+        help="begin with the weights of a model of any area (default: the packaged ones, learned on generated towns, where the network is "
+        f"theirs); {NOTHING}: begin with random ones. With --steps 0 the start is shown the map and not trained at all",
     )
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted training of the same settings stopped")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="write curves for `tensorboard --logdir DIR`")
@@ -53,12 +58,8 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         AreaError, ConfigurationError, ModelError, OutputError: in one line each.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
     from urban_map_loc.area.geopackage import read_area
     from urban_map_loc.area.raster import raster_cache
-    from urban_map_loc.mapnet.checkpoint import load_checkpoint
     from urban_map_loc.training.run import train
     from urban_map_loc.training.state import resume_path
 
@@ -69,15 +70,9 @@ def run(args: argparse.Namespace) -> None:
         given |= {"training.minutes": args.minutes}
     config = train_config(given | dict(args.set))
     area = read_area(args.area)
-    start = load_checkpoint(args.start) if args.start else None
+    start = _start(args.start, config)
     _say_what_becomes_of(resume_path(args.out), args.resume)
-    columns = (TextColumn("training"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=_helps_another()) as bar:
-        task = bar.add_task("training", total=1.0, figures="")
-
-        def show(done: float, figures: dict[str, float]) -> None:
-            bar.update(task, completed=done, figures=_in_words(figures))
-
+    with training_bar(shown=not _helps_another()) as show:
         summary = train(
             area,
             config,
@@ -92,8 +87,23 @@ def run(args: argparse.Namespace) -> None:
     if not summary:
         return
     reached = ", ".join(f"{name} {value:g}" for name, value in summary["validation"].items())
-    print(f"{args.out}: {summary['steps']} steps, {summary['tiles']} tiles, {summary['minutes']:g} min; validation: {reached}")
+    steps = f"{summary['steps']} steps from {summary['start']}"
+    print(f"{args.out}: {steps}, {summary['tiles']} tiles, {summary['minutes']:g} min; validation: {reached}")
     print(_confidence(summary["confidence"]))
+
+
+def _start(given: str | None, config: TrainConfig) -> Checkpoint | None:
+    """The model to begin with: the one that is given, else the packaged one if it fits; None to begin with random weights."""
+    from urban_map_loc.mapnet.checkpoint import load_checkpoint
+    from urban_map_loc.mapnet.packaged import packaged_weights
+    from urban_map_loc.training.warm_start import fits
+
+    if given == NOTHING:
+        return None
+    if given is not None:
+        return load_checkpoint(Path(given))
+    packaged = packaged_weights()
+    return packaged if fits(config, packaged) else None
 
 
 def _helps_another() -> bool:
@@ -108,15 +118,6 @@ def _say_what_becomes_of(state: Path, resume: bool) -> None:
         print(f"{state} does not exist: nothing to resume, training begins anew", file=sys.stderr)
     else:
         print(f"an unfinished training is begun anew; with --resume it would go on from {state}", file=sys.stderr)
-
-
-def _in_words(figures: dict[str, float]) -> str:
-    words = [f"loss {figures['loss']:.2f}", f"{figures['tiles_per_s']:.0f} tiles/s"]
-    if "recall" in figures:
-        words.append(f"recall {figures['recall']:.0%}")
-    if "within_10_m" in figures:
-        words.append(f"within 10 m {figures['within_10_m']:.0%}")
-    return ", ".join(words)
 
 
 def _confidence(figures: dict[str, Any]) -> str:

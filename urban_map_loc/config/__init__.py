@@ -23,7 +23,7 @@ from urban_map_loc.config.simulation import SimulationConfig
 from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
 from urban_map_loc.config.tile import BUILDINGS, BUILDINGS_AND_ROADS, ScanEffectsConfig, TileConfig
-from urban_map_loc.config.training import MapNetConfig, SamplerConfig, TrainConfig, TrainingConfig
+from urban_map_loc.config.training import MapNetConfig, PretrainingConfig, SamplerConfig, TrainConfig, TrainingConfig
 from urban_map_loc.config.variants import train_config
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "LocalizerConfig",
     "MapNetConfig",
     "NodeConfig",
+    "PretrainingConfig",
     "PriorConfig",
     "RasterConfig",
     "RoadConfig",

@@ -69,7 +69,7 @@ class ScanEffectsConfig(Section):
         2, "at most so many beams are left out after each one kept: sensors of 16 to 128 beams space them differently", low=0, high=20
     )
     range_cut: float = setting(0.4, "tiles lose at most this share of their range: sensors differ in reach", low=0.0, high=0.95)
-    narrow_views: float = setting(0.0, "share of tiles with a field of view of 60 to 110 degrees forward: stereo", low=0.0, high=1.0)
+    narrow_views: float = setting(0.15, "share of tiles with a field of view of 60 to 110 degrees forward: stereo", low=0.0, high=1.0)
     tilt_rad: float = setting(
         0.01,
         "pitch and roll, 1 sigma, of a braking or turning car: level beams meet the road or pass over low buildings",
@@ -78,10 +78,10 @@ class ScanEffectsConfig(Section):
         high=0.5,
     )
     # Several scans in one tile.
-    submaps: float = setting(0.0, "share of tiles that gather the hits of the last metres, carried by odometry", low=0.0, high=1.0)
+    submaps: float = setting(0.15, "share of tiles that gather the hits of the last metres, carried by odometry", low=0.0, high=1.0)
     submap_m: float = setting(20.0, "longest drive that such a tile gathers; the shortest is half of it", unit="m", low=0.0, high=200.0)
     strips: float = setting(
-        0.0, "share of tiles that a push-broom scanner makes, which sees only straight left and right, while it drives", low=0.0, high=1.0
+        0.15, "share of tiles that a push-broom scanner makes, which sees only straight left and right, while it drives", low=0.0, high=1.0
     )
     strip_m: float = setting(45.0, "longest drive that such a tile gathers; the shortest is half of it", unit="m", low=0.0, high=200.0)
     odometry_drift: float = setting(
@@ -102,4 +102,4 @@ class ScanEffectsConfig(Section):
     simplified_m: float = setting(
         0.8, "pieces of wall, 4 m long, stand at most so far before or behind the map's simpler outline", unit="m", low=0.0, high=10.0
     )
-    map_shift_m: float = setting(0.0, "the whole map is off by at most this, in any direction", unit="m", low=0.0, high=20.0)
+    map_shift_m: float = setting(1.0, "the whole map is off by at most this, in any direction", unit="m", low=0.0, high=20.0)

@@ -79,8 +79,13 @@ class MapNetConfig(Section):
 class TrainingConfig(Section):
     """How MapNet is trained."""
 
-    minutes: float = setting(10.0, "time budget; 0 when steps are given", unit="min", low=0.0)
-    steps: int = setting(0, "number of optimizer steps; 0 when minutes are given", low=0)
+    minutes: float = setting(
+        0.0,
+        "time budget; 0 when steps are given, or where a start is only shown the map: further minutes brought the packaged weights nothing",
+        unit="min",
+        low=0.0,
+    )
+    steps: int = setting(0, "number of optimizer steps; 0 when minutes are given, or as above", low=0)
     batch_size: int = setting(192, "tiles per step, each among as many views of the map", low=2, high=4096)
     learning_rate: float = setting(2e-3, "peak of the cosine schedule (AdamW)", low=1e-6, high=1.0)
     weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", low=0.0, high=1.0)
@@ -120,3 +125,12 @@ class TrainConfig(Section):
     criterion: CriterionConfig = field(default_factory=CriterionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = setting(0, "seed of weights and tiles", low=0)
+
+
+@dataclass(frozen=True)
+class PretrainingConfig(Section):
+    """How the packaged weights are made: on generated towns, for all areas to begin with."""
+
+    towns: int = setting(12, "generated towns, 5 km² in all; every third is a thinned one", low=1, high=1000)
+    town_seed: int = setting(0, "seed of the towns", low=0)
+    steps: int = setting(3000, "steps of training; docs/mapnet.md has what fewer reach", low=1)

@@ -58,7 +58,11 @@ class Finder:
         self._T_map_odom = np.concatenate([self._T_map_odom, _after(new, T_odom_base.inverse())])
         if len(new) and (not self._votes or travelled_m - self._votes[-1].travelled_m >= self.config.vote_m):
             self._votes.append(_Vote(T_odom_base, new[0], travelled_m))
-        while self._votes and travelled_m - self._votes[0].travelled_m > self.config.window_m:
+        self.forget_before(travelled_m - self.config.window_m)
+
+    def forget_before(self, travelled_m: float) -> None:
+        """Forget the votes from before so many metres driven; hypotheses stay and are judged on what the drive still shows."""
+        while self._votes and self._votes[0].travelled_m < travelled_m:
             self._votes.popleft()
 
     def judge(

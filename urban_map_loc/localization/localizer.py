@@ -195,9 +195,17 @@ class Localizer:
         self.aids.priors.clear()
         self._searched_s = -np.inf
 
+    def _forget_before(self, travelled_m: float) -> None:
+        """The drive was another one before so many metres: the car has been carried away, or odometry has slipped."""
+        self.submap.clear()
+        self.drive.forget_before(travelled_m)
+        self.finder.forget_before(travelled_m)
+        self.aids.priors.clear()
+        self._searched_s = -np.inf
+
     def _search_due(self, stamp_s: float) -> bool:
         fusion = self.config.fusion
-        period = fusion.check_period_s if self.tracker else fusion.search_period_s
+        period = fusion.check_period_s if self.tracker and not self.tracker.doubtful else fusion.search_period_s
         return abs(stamp_s - self._searched_s) >= period
 
     def _search(self, scan: BuildingScan, tile: BuildingTile, T_odom_base: Pose2, timer: StageTimer) -> list[PoseEstimate]:
@@ -239,7 +247,7 @@ class Localizer:
         if self.tracker:
             pose = self.tracker.T_map_odom @ T_odom_base
             if reason := self.tracker.disagreement:
-                self._forget_drive()  # it may have begun anywhere
+                self._forget_before(self.tracker.doubted_since_m)
             else:
                 reason = self.tracker.uncertainty or self._outside(pose) or (self._overruled(pose, T_odom_base) if judged else "")
             if reason:

@@ -46,9 +46,13 @@ class RecentDrive:
         self._newest = Keyframe(stamp_s, T_odom_base, np.ascontiguousarray(thin), self.travelled_m)
         if len(thin):
             self._keyframes.append(self._newest)
-        while self._keyframes and self.travelled_m - self._keyframes[0].travelled_m > self.config.window_m:
-            self._keyframes.popleft()
+        self.forget_before(self.travelled_m - self.config.window_m)
         return self._newest
+
+    def forget_before(self, travelled_m: float) -> None:
+        """Forget the keyframes from before so many metres driven."""
+        while self._keyframes and self._keyframes[0].travelled_m < travelled_m:
+            self._keyframes.popleft()
 
     def __len__(self) -> int:
         return len(self._keyframes)

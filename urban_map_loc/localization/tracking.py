@@ -11,6 +11,8 @@ from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.localization.window import PoseWindow
 
+# From this share of the disagreement that ends a lock on, other places are looked for as often as while finding.
+DOUBTFUL = 0.25
 # One scan never speaks for more than so many metres, however long none has come.
 LONGEST_STEP_M = 3.0
 
@@ -30,6 +32,7 @@ class Tracker:
         self.T_map_odom = T_map_odom
         self.covariance: FloatArray = np.eye(3)
         self.agreement = 1.0
+        self.doubted_since_m = drive.travelled_m
         self._disagreement_m = 0.0
         self._compared: tuple[float, float] | None = None
         self._fix_m = -np.inf
@@ -49,7 +52,8 @@ class Tracker:
     def compare(self, stamp_s: float, T_map_base: Pose2, travelled_m: float, points: FloatArray) -> None:
         """Collect what a scan's hits `(M, 2)` [m, base frame] disagree with the map by (a CUSUM test over the distance driven).
 
-        A car that stands may have been carried there: time counts as well, slowly.
+        A car that stands may have been carried there: time counts as well, slowly. Where the sum was last nothing is the most likely
+        place of the change (Page 1954), `doubted_since_m` in metres driven.
         """
         fusion = self.config.fusion
         since = self._compared or (stamp_s, travelled_m)
@@ -59,6 +63,8 @@ class Tracker:
         self.agreement += min(1.0, progress_m / fusion.agreement_m) * (score - self.agreement)
         step = (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
         self._disagreement_m = max(0.0, self._disagreement_m + step)
+        if self._disagreement_m == 0.0:
+            self.doubted_since_m = travelled_m
 
     def add_fix(self, fix: GnssFix, T_odom_base: Pose2, travelled_m: float) -> None:
         """Use a fix that has been found consistent, unless the last one was used too few metres ago."""
@@ -79,6 +85,11 @@ class Tracker:
         """Covariance `(3, 3)` [m, m, rad] with the map's own error added."""
         position, heading = self.config.fusion.map_sigma_m**2, self.config.fusion.map_sigma_rad**2
         return self.covariance + np.diag([position, position, heading])
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the recent scans make another place likely enough to look for it."""
+        return self._disagreement_m > DOUBTFUL * self.config.fusion.lost_disagreement_m
 
     @property
     def disagreement(self) -> str:

@@ -73,14 +73,17 @@ class Trainer:
             ModelError: `start` has another network.
         """
         budgets = (config.training.minutes > 0.0) + (config.training.steps > 0)
-        if budgets == 2 or (budgets == 0 and start is None):
-            raise ConfigurationError("give either minutes or steps of training, not both and not neither")
+        if budgets == 2:
+            raise ConfigurationError("give either minutes or steps of training, not both")
+        if budgets == 0 and start is None:
+            raise ConfigurationError("no weights fit this network to begin with; give it minutes or steps to learn, 10 minutes at least")
         torch.manual_seed(config.seed)
         self.area, self.config, self.device, self.processes = area, config, device, processes
         self.batches = TileBatches(area, config, cache, device)
         self.cells = self.batches.cells
         references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
         self.network = MapNet(config.network, config.tile, self.cells.centres, references)
+        self.start = f"the weights of area {start.area_hash[:12]}" if start else "random weights"
         if start:
             take_weights(self.network, start)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -163,6 +166,7 @@ class Trainer:
             "steps": self.steps,
             "tiles": self.steps * self.batches.tiles_per_step,
             "minutes": round(self.seconds / 60.0, 2),
+            "start": self.start,
             "cells": len(self.cells),
             "validation": validate(network, held_out),
             "confidence": confidence(network, held_out),

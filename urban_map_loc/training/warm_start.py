@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from torch import Tensor
 
+from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ModelError
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.network import MapNet
@@ -12,19 +16,37 @@ from urban_map_loc.mapnet.network import MapNet
 OF_THE_AREA = ("cells", "reference_poses", "references", "position_mean", "position_deviation")
 
 
+def fits(config: TrainConfig, start: Checkpoint) -> bool:
+    """Whether a training of these settings can begin with the weights of `start`."""
+    return not _difference(MapNet(config.network, config.tile, np.zeros((1, 2))), start)
+
+
 def take_weights(network: MapNet, start: Checkpoint) -> None:
     """Copy into `network` what does not belong to an area: with position cells, all that is learned.
 
     Raises:
         ModelError: the networks differ.
     """
+    difference = _difference(network, start)
+    if difference:
+        raise ModelError(
+            f"the model to start from has another network ({difference} differs); train with its --preset, --head, --channels and --set"
+        )
+    network.load_state_dict(network.state_dict() | _of_no_area(start.network))
+
+
+def without_area(trained: Checkpoint) -> Checkpoint:
+    """The model with what it has learned, and without what belongs to its area: small, and good to begin with."""
+    network = MapNet(trained.config.network, trained.config.tile, np.zeros((1, 2)))
+    take_weights(network, trained)
+    return replace(trained, network=network.eval())
+
+
+def _difference(network: MapNet, start: Checkpoint) -> str:
+    """A tensor that only one of them has, or in another shape; empty where there is none."""
     own, known = (_of_no_area(net) for net in (network, start.network))
     differ = [name for name in own.keys() | known.keys() if name not in own or name not in known or own[name].shape != known[name].shape]
-    if differ:
-        raise ModelError(
-            f"the model to start from has another network ({min(differ)} differs); train with its --preset, --head, --channels and --set"
-        )
-    network.load_state_dict(network.state_dict() | known)
+    return min(differ, default="")
 
 
 def _of_no_area(network: MapNet) -> dict[str, Tensor]:
