@@ -15,7 +15,7 @@ help:
 	@echo 'make setup   .venv with everything, ROS 2 included (Python 3.11 or 3.12)'
 	@echo 'make demo    map, train, drive, localize through the real node over DDS, evaluate: offline, under build/demo'
 	@echo 'make test    the tests (TESTS=test/test_x.py for some of them)'
-	@echo 'make lint    ruff and mypy'
+	@echo 'make lint    ruff, mypy, and flake8 with the rules of ament (docs/linting.md)'
 	@echo 'make bench   the benchmark commands behind the figures in README'
 	@echo 'make clean   remove what the others made'
 
@@ -41,11 +41,12 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check --quiet .
+	$(BIN)/flake8 .
 	$(BIN)/mypy
 
 bench: $(STAMP)
 	@found=0; for b in benchmark/*.py; do [ -e "$$b" ] || continue; found=1; \
-	    printf '%s\n    %s\n' "$(BIN)/python $$b" "$$(sed -n '1s/^"""//p' $$b | sed 's/"""$$//')"; done; \
+	    printf '%s\n    %s\n' "$(BIN)/python $$b" "$$(sed -n '/^"""/{s/^"""//;s/"""$$//;p;q}' $$b)"; done; \
 	[ $$found = 1 ] || echo 'benchmark/ holds no benchmark yet'
 
 clean:

@@ -18,6 +18,8 @@ setup(
         (f"share/{PACKAGE}/config", sorted(map(str, Path("config").iterdir()))),
     ],
     python_requires=">=3.11",
+    # By this colcon knows that `colcon test` is pytest's; without, it runs no test and calls that a success.
+    extras_require={"test": ["pytest"]},
     zip_safe=False,
     author="urban_map_loc maintainers",
     maintainer="urban_map_loc maintainers",
@@ -28,6 +30,7 @@ setup(
         "console_scripts": [
             f"{PACKAGE} = {PACKAGE}.cli.main:main",
             f"localizer_node = {PACKAGE}.ros.main:main",
+            f"fix_with_altitude = {PACKAGE}.ros.fix_with_altitude:main",
         ],
     },
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -107,35 +108,56 @@ def _write_layer(path: Path, layer: str, kind: str, shapes: NDArray[np.object_],
     )
 
 
-def read_area(path: Path) -> AreaMap:
-    """Read an area file.
+@dataclass(frozen=True)
+class AreaHead:
+    """What an area file says of itself before its layers are read."""
+
+    datum: GeoPoint
+    content_hash: str
+    metadata: dict[str, str]
+    layers: frozenset[str]
+
+
+def read_head(path: Path) -> AreaHead:
+    """Datum, content hash and metadata of an area file, at once however large it is; the hash is not compared with the content.
 
     Raises:
-        AreaError: the file is missing, damaged, no area file, of a newer format, or its content does not match its hash.
+        AreaError: the file is missing, damaged, no area file or of a newer format.
     """
     if not path.is_file():
         raise AreaError(f"{path} does not exist; {_REBUILD}")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             metadata = dict(database.execute("SELECT key, value FROM metadata"))
-            layers = {name for (name,) in database.execute("SELECT table_name FROM gpkg_contents")}
+            layers = frozenset(name for (name,) in database.execute("SELECT table_name FROM gpkg_contents"))
         version = int(metadata["format_version"])
         datum = GeoPoint(float(metadata["datum_lat_deg"]), float(metadata["datum_lon_deg"]))
-        content_hash, source = metadata["content_hash"], metadata["source"]
+        head = AreaHead(datum, metadata["content_hash"], metadata, layers)
     except (sqlite3.Error, KeyError, ValueError) as error:
         raise AreaError(f"{path} is no area file or is damaged ({error}); {_REBUILD}") from error
     if version > FORMAT_VERSION:
         raise AreaError(f"{path} has format {version}, this version reads up to {FORMAT_VERSION}; upgrade urban_map_loc")
+    return head
+
+
+def read_area(path: Path) -> AreaMap:
+    """Read an area file.
+
+    Raises:
+        AreaError: as `read_head`, or its content does not match its hash.
+    """
+    head = read_head(path)
+    metadata, layers = head.metadata, head.layers
     buildings, of_building = _read_layer(path, "buildings", ("osm_id", "height_m"))
     roads, of_road = _read_layer(path, "roads", ("highway",))
     barriers, without_walls = (_read_extra(path, layer, column) if layer in layers else Layer() for layer, _, column, _ in _EXTRA_LAYERS)
     classes, count = of_road["highway"], len(roads)
     below = of_road.get("tunnel", np.zeros(count)).astype(bool)
     area = AreaMap(
-        datum,
+        head.datum,
         *(buildings, of_building["height_m"].astype(np.float64), of_building["osm_id"]),
         *(roads[~below], classes[~below]),
-        source,
+        metadata.get("source", ""),
         metadata.get("osm_timestamp", ""),
         of_building.get("min_height_m", np.zeros(len(buildings))).astype(np.float64),
         of_road.get("oneway", np.zeros(count))[~below].astype(np.int64),
@@ -144,8 +166,8 @@ def read_area(path: Path) -> AreaMap:
         barriers=barriers,
         without_walls=without_walls,
     )
-    if area.content_hash != content_hash:
-        raise AreaError(f"{path} holds {area.content_hash[:12]} but says {content_hash[:12]}: it was edited or is damaged; {_REBUILD}")
+    if area.content_hash != head.content_hash:
+        raise AreaError(f"{path} holds {area.content_hash[:12]} but says {head.content_hash[:12]}: it was edited or is damaged; {_REBUILD}")
     return area
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "cloud",
     "play",
+    "doctor",
     "demo",
 )
 

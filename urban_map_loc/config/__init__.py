@@ -7,6 +7,7 @@ default exists in this folder and nowhere else. A field made with `setting` chec
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
+from urban_map_loc.config.doctor import DoctorConfig
 from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
 from urban_map_loc.config.localization import (
@@ -36,6 +37,7 @@ __all__ = [
     "ConversionConfig",
     "CriterionConfig",
     "DiagnosticsConfig",
+    "DoctorConfig",
     "DownloadConfig",
     "ExportConfig",
     "FcnConfig",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 PROFILE_NAME = "fastdds_large_clouds.xml"
@@ -27,11 +27,21 @@ def shared_file(*parts: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def cloud_transport(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables that let large clouds through Fast DDS; none where the user has set any of them."""
+    profile = shared_file("config", PROFILE_NAME)
+    if profile is None or any(environment.get(name) for name in PROFILE_VARIABLES):
+        return {}
+    return dict.fromkeys(PROFILE_VARIABLES, str(profile))
+
+
 def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
     """Large clouds through Fast DDS, and a place for ROS's log; what the user has set stays."""
-    profile = shared_file("config", PROFILE_NAME)
-    if profile is not None and not any(environment.get(name) for name in PROFILE_VARIABLES):
-        for name in PROFILE_VARIABLES:
-            environment[name] = str(profile)
+    environment.update(cloud_transport(environment))
+    log_folder_if_homeless(environment)
+
+
+def log_folder_if_homeless(environment: MutableMapping[str, str] = os.environ) -> None:
+    """ROS wants to write its log; where there is no home it gets a temporary folder."""
     if not any(environment.get(name) for name in ("HOME", "ROS_HOME", "ROS_LOG_DIR")):
         environment["ROS_LOG_DIR"] = str(Path(tempfile.gettempdir()) / "urban_map_loc_log")
