@@ -16,6 +16,7 @@ MOST_MESSAGES = 1000
 def read_ahead(messages: Iterable[Message]) -> Iterator[Message]:
     """The same messages; an exception of theirs comes where it would have come."""
     with _Ahead(messages) as ahead:
+        ahead.fill()
         while (message := ahead.take()) is not None:
             yield message
 
@@ -37,6 +38,11 @@ class _Ahead:
             self._stopped = True
             self._changed.notify_all()
         self._thread.join()
+
+    def fill(self) -> None:
+        """Wait until no more is fetched for now: a clock that begins afterwards is not held up by it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._full())
 
     def take(self) -> Message | None:
         """The next message, None after the last."""
