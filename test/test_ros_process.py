@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from ros_bench import cloud_message, odometry_message
 from sensor_msgs.msg import PointCloud2
+
+from urban_map_loc.ros.recorder import recording
 
 TEST = Path(__file__).parent
 START = f"""
@@ -86,6 +89,18 @@ def listening(domain: str):
     rclpy.try_shutdown(context=context)
 
 
+def publish_until(publishers, condition, from_s=1.0):
+    """Clouds and odometry at 10 Hz until the condition holds: the first may be lost while the two get to know each other."""
+    clouds, odometry = publishers
+    for k in range(600):
+        odometry.publish(odometry_message(from_s + 0.1 * k))
+        clouds.publish(cloud_message(from_s + 0.1 * k))
+        time.sleep(0.1)
+        if condition():
+            return
+    raise AssertionError("no answer to 600 clouds")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_status_0(started, ros_environment, number):
     process = started("-p", "area:=a", "-p", "model:=m")
@@ -101,30 +116,24 @@ def test_a_signal_ends_it_with_status_0(started, ros_environment, number):
 def test_a_signal_ends_it_whatever_it_is_busy_with(started, ros_environment, with_what, number):
     process = started("-p", "area:=a", "-p", "model:=m", code=START + BUSY[with_what])
     if with_what == "working on a scan":
-        with listening(ros_environment["ROS_DOMAIN_ID"]) as (clouds, odometry):
-            odometry.publish(odometry_message(1.0))
-            clouds.publish(cloud_message(1.0))
-            assert process.stdout.readline() == "busy\n"
-    else:
-        assert process.stdout.readline() == "busy\n"
+        with listening(ros_environment["ROS_DOMAIN_ID"]) as publishers:
+            publish_until(publishers, lambda: select.select([process.stdout], [], [], 0.0)[0])
+    assert process.stdout.readline() == "busy\n"
     process.send_signal(number)
     _, err = process.communicate(timeout=15)  # not the minute that it would take
     assert process.returncode == 0, err
     assert "Traceback" not in err
 
 
-def test_a_signal_keeps_the_last_pose(started, ros_environment, tmp_path):
+def test_a_signal_keeps_the_last_pose(started, ros_environment, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", ros_environment["ROS_DOMAIN_ID"])
     file = tmp_path / "last_pose.json"
     process = started("-p", "area:=a", "-p", "model:=m", "-p", f"last_pose_file:={file}", "-p", "last_pose_period_s:=1000.0")
-    with listening(ros_environment["ROS_DOMAIN_ID"]) as (clouds, odometry):
-        # From the third on there is a pose: the first of them is written at once, the others when it ends.
-        stamp_s = 1.0
-        while not (file.exists() and json.loads(file.read_text())["stamp_s"] < stamp_s - 0.3):
-            odometry.publish(odometry_message(stamp_s))
-            clouds.publish(cloud_message(stamp_s))
-            stamp_s += 0.1
-            time.sleep(0.05)
+    with listening(ros_environment["ROS_DOMAIN_ID"]) as publishers, recording() as recorder:
+        # From the third cloud on there is a pose: the first of them is written at once, the others when it ends.
+        publish_until(publishers, file.exists)
         first = json.loads(file.read_text())["stamp_s"]
+        publish_until(publishers, lambda: recorder.results() and recorder.results()[-1][0].stamp_s > first + 0.05, from_s=first + 0.1)
         process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=15)
     assert process.returncode == 0, err
