@@ -114,7 +114,7 @@ def test_the_command_writes_curves_that_tensorboard_reads(tmp_path: Path, capfd:
     assert curves.Scalars("validation/median_m")[-1].step == 3
     said = capfd.readouterr()
     assert "nothing to resume, training begins anew" in said.err
-    assert f"{model}: 3 steps, 24 tiles" in said.out
+    assert f"{model}: 3 steps from the weights of area" in said.out
 
 
 def test_logs_that_cannot_be_written_fail_before_training(tmp_path: Path) -> None:
