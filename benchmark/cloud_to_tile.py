@@ -55,11 +55,8 @@ def main() -> None:
     options.add_argument("--channels", choices=(BUILDINGS, BUILDINGS_AND_ROADS), default=TileConfig().channels)
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "cloud_to_tile")
     given = options.parse_args()
-    clouds, config, tile = (
-        messages(data_folder(given.data)),
-        CloudConfig(kind="fcn" if given.fcn else "geometric", fcn_model=given.fcn),
-        TileConfig(channels=given.channels),
-    )
+    clouds, tile = messages(data_folder(given.data)), TileConfig(channels=given.channels)
+    config = CloudConfig(kind="fcn" if given.fcn else "geometric", fcn_model=given.fcn)
     renderer, submap = ScanRenderer(tile), Submap(SubmapConfig(window_m=40.0), tile.range_m)
     times = np.ones((given.clouds, len(STAGES)))  # all of it written to now: it must not look like memory that grows
     memory: dict[int, float] = {}

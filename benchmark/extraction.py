@@ -1,4 +1,4 @@
-"""Extraction on raw KITTI scans against SemanticKITTI's labels: buildings by point and by direction, road surface (1 min, and 3 of training).
+"""Extraction on raw KITTI scans against SemanticKITTI's labels: buildings by point and direction, roads (1 min, and 3 of training).
 
 Each scan also comes in askew, and with fewer beams, with the same settings.
 """
