@@ -51,11 +51,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     options.add_argument("--clouds", type=int, default=10_000, help="default %(default)s")
-    options.add_argument("--kind", choices=("geometric", "fcn"), default="geometric", help="who tells buildings (default: %(default)s)")
+    options.add_argument("--fcn", default="", metavar="FCN", help="a segmentation that tells buildings (default: their shape)")
     options.add_argument("--channels", choices=(BUILDINGS, BUILDINGS_AND_ROADS), default=TileConfig().channels)
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "cloud_to_tile")
     given = options.parse_args()
-    clouds, config, tile = messages(data_folder(given.data)), CloudConfig(kind=given.kind), TileConfig(channels=given.channels)
+    clouds, tile = messages(data_folder(given.data)), TileConfig(channels=given.channels)
+    config = CloudConfig(kind="fcn" if given.fcn else "geometric", fcn_model=given.fcn)
     renderer, submap = ScanRenderer(tile), Submap(SubmapConfig(window_m=40.0), tile.range_m)
     times = np.ones((given.clouds, len(STAGES)))  # all of it written to now: it must not look like memory that grows
     memory: dict[int, float] = {}

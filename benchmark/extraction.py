@@ -1,4 +1,4 @@
-"""Extraction on raw KITTI scans against SemanticKITTI's labels: buildings by point and by direction, road surface (1 min).
+"""Extraction on raw KITTI scans against SemanticKITTI's labels: buildings by point and direction, roads (1 min, and 3 of training).
 
 Each scan also comes in askew, and with fewer beams, with the same settings.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pipeline import ROOT, data_folder, store
+from pipeline import ROOT, data_folder, step, store
 from pipeline.clouds import BUILDING, CHANGES, ROADS, kitti_scans, nearest_by_degree
 
 from urban_map_loc.cli.arguments import assignment
@@ -70,11 +70,18 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     options.add_argument("--kinds", nargs="+", choices=WAYS, default=WAYS, help="who tells buildings (default: all)")
-    options.add_argument("--set", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="a setting, such as fcn_model=F")
+    options.add_argument("--fcn", type=Path, default=None, metavar="FCN", help="a segmentation; without it fcn is trained first (3 min)")
+    options.add_argument(
+        "--set", type=assignment, action="append", default=[], metavar="NAME=VALUE", help="another setting of the extraction"
+    )
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "extraction", help="default: %(default)s")
     given = options.parse_args()
     data, range_m = data_folder(given.data) / "kitti_raw", TileConfig().range_m
-    ways = {way: from_dict(CloudConfig, {"kind": way} | dict(given.set)) for way in given.kinds}
+    given.out.mkdir(parents=True, exist_ok=True)
+    segmentation = given.fcn or given.out / "fcn.safetensors"
+    if "fcn" in given.kinds and not segmentation.is_file():
+        step("train-fcn", "--out", segmentation)
+    ways = {way: from_dict(CloudConfig, {"kind": way, "fcn_model": str(segmentation)} | dict(given.set)) for way in given.kinds}
     rows: dict[tuple[str, str, str], Figures] = {}
     for sequence in SEQUENCES:
         scans = [scan for _, scan in kitti_scans(data / sequence)]
@@ -91,7 +98,6 @@ def main() -> None:
     lines += ["", f"| sequence | came in | road within {ROAD_M:g} m: precision | recall |", "|---|---|---|---|"]
     first = given.kinds[0]  # the road does not depend on who tells buildings, but for labels
     lines += [f"| {s} | {c} | {' | '.join(_shares(f.road))} |" for (way, s, c), f in rows.items() if way == first]
-    given.out.mkdir(parents=True, exist_ok=True)
     store(given.out, {" ".join(key): figures.row for key, figures in rows.items()}, "\n".join(lines))
 
 

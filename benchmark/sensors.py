@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +85,12 @@ class Place:
 
 @dataclass
 class Figures:
-    """Sums over the scans of a row: what extraction by `kind` gives against labels."""
+    """Sums over the scans of a row: what the extraction `told` gives against labels."""
 
-    kind: str
+    told: CloudConfig
     points: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
     pixels: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    # Right answers by labels and by `kind`: of verification alone, and of the network's guesses verified.
+    # Right answers by labels and by `told`: of verification alone, and of the network's guesses verified.
     right: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), dtype=np.int64))
     scans: int = 0
 
@@ -100,19 +100,20 @@ class Figures:
         cloud, grid, tiles = seen.cloud, TileGrid(tile), {}
         distance = np.hypot(cloud.points[:, 0], cloud.points[:, 1])
         there = (cloud.label == BUILDING) & (distance > CloudConfig().minimum_range_m) & (distance < tile.range_m)
-        found = building_mask(cloud, CloudConfig(kind=self.kind, depth_noise_per_m=depth_noise_per_m), tile.range_m)
+        told = replace(self.told, depth_noise_per_m=depth_noise_per_m)
+        found = building_mask(cloud, told, tile.range_m)
         self.points += (found & there).sum(), found.sum(), there.sum()
-        for row, way in enumerate(("labels", self.kind)):
+        for row, (name, config) in enumerate({"labels": CloudConfig(kind="labels"), "found": told}.items()):
             try:
-                scan = scan_of_cloud(cloud, CloudConfig(kind=way, depth_noise_per_m=depth_noise_per_m), tile)
+                scan = scan_of_cloud(cloud, config, tile)
             except CloudError:
-                tiles[way] = grid.draw(np.zeros((0, 2)))
+                tiles[name] = grid.draw(np.zeros((0, 2)))
                 continue
-            tiles[way] = grid.draw(scan.points)
+            tiles[name] = grid.draw(scan.points)
             self.right[row] += place.right(scan, tile, seen.T_map_base)
         tiles["map"] = place.renderer.tiles(seen.T_map_base.as_array()[None])[0]
         for other in ("labels", "map"):
-            counts = (*_alike(tiles[self.kind], tiles[other]), *_alike(tiles[other], tiles[self.kind]))
+            counts = (*_alike(tiles["found"], tiles[other]), *_alike(tiles[other], tiles["found"]))
             self.pixels[other] = self.pixels.get(other, np.zeros(4, dtype=np.int64)) + counts
 
     @property
@@ -150,14 +151,15 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "sensors", help="default: %(default)s")
     options.add_argument("--places", type=int, default=12, help="simulated scans of each sensor on each map (default: %(default)s)")
-    options.add_argument("--kind", choices=("geometric", "fcn"), default="geometric", help="who tells buildings (default: %(default)s)")
+    options.add_argument("--fcn", default="", metavar="FCN", help="a segmentation that tells buildings (default: their shape)")
     options.add_argument("--model", type=Path, default=None, metavar="MODEL", help="MapNet trained on KITTI 07's map (kitti/07/map.osm)")
     given = options.parse_args()
     data, tile, rows = data_folder(given.data), TileConfig(), dict[str, Figures]()
+    told = CloudConfig(kind="fcn" if given.fcn else "geometric", fcn_model=given.fcn)
     given.out.mkdir(parents=True, exist_ok=True)
 
     def add(row: str, place: Place, seen: Seen, depth_noise_per_m: float = 0.0) -> None:
-        rows.setdefault(row, Figures(given.kind)).add(place, seen, tile, depth_noise_per_m)
+        rows.setdefault(row, Figures(told)).add(place, seen, tile, depth_noise_per_m)
 
     for name, (osm, route) in MAPS.items():
         path = given.out / f"{name.replace(' ', '_').lower()}.gpkg"
@@ -171,7 +173,7 @@ def main() -> None:
                 add(row, place, seen)
     text = (
         "| scans | precision | recall | pixels on those of labels | pixels of labels found | on the map's | of the map's found "
-        f"| within {RIGHT_M:g} m by labels, by {given.kind} | the same with the network |\n|---|---|---|---|---|---|---|---|---|\n"
+        f"| within {RIGHT_M:g} m by labels, by {told.kind} | the same with the network |\n|---|---|---|---|---|---|---|---|---|\n"
     )
     text += "\n".join(f"| {name} | {figures.row} |" for name, figures in rows.items())
     for what, ending in (("whole", "whole"), ("16 of 64 beams", "16 of 64 beams"), ("half", "half")):
@@ -179,7 +181,7 @@ def main() -> None:
         for how, (labels, kind) in zip(("verification alone", "network and verification"), right.T, strict=True):
             if how == "verification alone" or given.model is not None:
                 share = 100.0 * kind / max(labels, 1)
-                text += f"\n\nKITTI 00 and 07, {what}, {how}: {labels} right by labels, {kind} by {given.kind}: {share:.0f} %"
+                text += f"\n\nKITTI 00 and 07, {what}, {how}: {labels} right by labels, {kind} by {told.kind}: {share:.0f} %"
     store(given.out, {name: {"scans": f.scans, "right": f.right.tolist()} for name, f in rows.items()}, text)
 
 

@@ -27,7 +27,6 @@ SAME_M = 1.0  # a stereo point has the class of the lidar point that is no furth
 WAYS = {
     "geometric": CloudConfig(kind="geometric"),
     "geometric, depth_noise_per_m 0.0003": CloudConfig(kind="geometric", depth_noise_per_m=0.0003),
-    "fcn": CloudConfig(kind="fcn"),
 }
 
 
@@ -46,8 +45,12 @@ def main() -> None:
     """Print a table of depths and one of tiles."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
-    data = data_folder(options.parse_args().data) / "kitti_raw"
-    figures = {sequence: measure(data / sequence) for sequence in ("00", "07")}
+    options.add_argument("--fcn", default="", metavar="FCN", help="measure a segmentation too")
+    given = options.parse_args()
+    data, ways = data_folder(given.data) / "kitti_raw", dict(WAYS)
+    if given.fcn:
+        ways["fcn"] = CloudConfig(kind="fcn", fcn_model=given.fcn)
+    figures = {sequence: measure(data / sequence, ways) for sequence in ("00", "07")}
     print(f"| sequence | pairs | points | median relative depth error under {NEAR_M:g} m | of the lidar's points seen | s a pair |")
     print("|---|---|---|---|---|---|")
     for sequence, f in figures.items():
@@ -64,11 +67,11 @@ def main() -> None:
             print(f"| {sequence} | {way} | {found} | {shares[0]} | {shares[1]} |")
 
 
-def measure(folder: Path) -> Figures:
+def measure(folder: Path, told: dict[str, CloudConfig]) -> Figures:
     """Every pair of a sequence."""
-    config, out = StereoConfig(), Figures()
-    pairs = KittiPairs(folder, config)
-    reach = pairs.rig.reach_m(config.depth_error_m, config.disparity_error_px)
+    stereo, out = StereoConfig(), Figures()
+    pairs = KittiPairs(folder, stereo)
+    reach = pairs.rig.reach_m(stereo.depth_error_m, stereo.disparity_error_px)
     for frame, left_file in pairs.files.items():
         begin = time.perf_counter()
         cloud = pairs.cloud(frame, 0.0)
@@ -77,7 +80,7 @@ def measure(folder: Path) -> Figures:
         lidar = np.fromfile(folder / "velodyne" / f"{left_file.stem}.bin", np.float32).reshape(-1, 4)[:, :3]
         label = np.fromfile(folder / "labels" / f"{left_file.stem}.label", np.uint32) & 0xFFFF
         left, right = (read_image(folder / name / left_file.name) for name in ("image_2", "image_3"))
-        depth = pairs.rig.depth(smoothed(match(left, right, config), config))
+        depth = pairs.rig.depth(smoothed(match(left, right, stereo), stereo))
         errors, seen = depth_errors(depth, lidar, pairs)
         out.errors.append(errors)
         out.seen.append(seen)
@@ -86,7 +89,7 @@ def measure(folder: Path) -> Figures:
         walls = lidar[(label == BUILDING) & inside]
         distance, nearest = cKDTree(lidar).query(cloud.points)
         ways = {"the lidar's labels": (distance < SAME_M) & (label[nearest] == BUILDING)}
-        ways |= {way: building_mask(Cloud(0.0, cloud.points), told) for way, told in WAYS.items()}
+        ways |= {way: building_mask(Cloud(0.0, cloud.points), config) for way, config in told.items()}
         for way, mask in ways.items():
             out.overlap.setdefault(way, []).append(overlap(cloud.points[mask], walls, lidar[label == BUILDING]))
     return out

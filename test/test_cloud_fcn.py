@@ -186,6 +186,12 @@ def test_files_of_another_kind(segmentation, metadata, reason):
     assert FORMAT
 
 
+def test_a_file_must_be_named():
+    cloud = Cloud(0.0, np.zeros((4, 3), np.float32))
+    with pytest.raises(ModelError, match=r"cloud.fcn_model names no file; make one with `urban_map_loc train-fcn"):
+        building_mask(cloud, CloudConfig(kind="fcn"))
+
+
 def test_damaged_and_missing_files(segmentation, tmp_path):
     content = bytearray(segmentation.read_bytes())
     cut, flipped = tmp_path / "cut.safetensors", tmp_path / "flipped.safetensors"

@@ -16,7 +16,7 @@ from urban_map_loc.config import FusionConfig, RasterConfig, VerificationConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.finding import DOUBTERS, Finder
 from urban_map_loc.localization.lock import LockRules
-from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.localization.result import Answers, PoseEstimate
 from urban_map_loc.localization.verification import Verifier
 
 CONFIG = FusionConfig()
@@ -109,8 +109,17 @@ def finder_on_a_crossing() -> Finder:
     return Finder(Verifier(area, BuildingRaster.from_area(area, RasterConfig()), VerificationConfig()), CONFIG)
 
 
-def answer(east: float, north: float, yaw: float) -> PoseEstimate:
-    return PoseEstimate(Pose2(east, north, yaw), np.eye(3), 0.9)
+def answer(east: float, north: float, yaw: float, guess: tuple[float, float, float] = (0.0, 0.0, 0.0), probability: float = 0.0) -> Answers:
+    return Answers([PoseEstimate(Pose2(east, north, yaw), np.eye(3), 0.9)], np.array(guess), probability)
+
+
+def test_mapnets_own_guess_votes_as_much_as_it_is_probable() -> None:
+    finder = finder_on_a_crossing()
+    finder.propose(answer(0.0, 0.0, 0.0, guess=(50.0, 0.0, 0.0), probability=0.8), HERE, 0.0)
+    finder.propose(answer(0.0, 0.0, 0.0, guess=(1.0, 0.0, 0.0), probability=0.4), HERE, CONFIG.vote_m)
+    weights = 2 + 0.8 + 0.4 + DOUBTERS
+    assert finder.support(np.zeros(3), HERE) == pytest.approx(2.4 / weights)
+    assert finder.support(np.array([50.0, 0.0, 0.0]), HERE) == pytest.approx(0.8 / weights)
 
 
 def test_scans_vote_for_the_place_that_they_answered() -> None:
@@ -119,8 +128,8 @@ def test_scans_vote_for_the_place_that_they_answered() -> None:
     for metre in range(0, 12, 2):
         wrong = metre in (4, 8)
         there = answer(50.0, 0.0, 2.0) if wrong else answer(-70.0 + metre, 0.0, 0.0)
-        finder.propose([there], T_odom_map @ Pose2(-70.0 + metre, 0.0, 0.0), float(metre))
-        finder.propose([answer(0.0, 0.0, 0.0)], T_odom_map @ Pose2(-69.0 + metre, 0.0, 0.0), metre + 1.0)  # too soon to count
+        finder.propose(there, T_odom_map @ Pose2(-70.0 + metre, 0.0, 0.0), float(metre))
+        finder.propose(answer(0.0, 0.0, 0.0), T_odom_map @ Pose2(-69.0 + metre, 0.0, 0.0), metre + 1.0)  # too soon to count
     T_odom_base = T_odom_map @ Pose2(-58.0, 0.0, 0.0)
     assert finder.support(np.array([-58.0, 0.0, 0.0]), T_odom_base) == pytest.approx(4 / (6 + DOUBTERS))
     assert finder.support(np.array([-58.0, 20.0, 0.0]), T_odom_base) == 0.0
@@ -129,9 +138,9 @@ def test_scans_vote_for_the_place_that_they_answered() -> None:
 
 def test_votes_of_long_ago_are_forgotten() -> None:
     finder = finder_on_a_crossing()
-    finder.propose([answer(0.0, 0.0, 0.0)], HERE, 0.0)
+    finder.propose(answer(0.0, 0.0, 0.0), HERE, 0.0)
     assert finder.support(np.zeros(3), HERE) > 0.0
-    finder.propose([answer(50.0, 0.0, 0.0)], HERE, CONFIG.window_m + 1.0)
+    finder.propose(answer(50.0, 0.0, 0.0), HERE, CONFIG.window_m + 1.0)
     assert finder.support(np.zeros(3), HERE) == 0.0
     finder.clear()
     assert finder.support(np.zeros(3), HERE) == 0.0

@@ -20,7 +20,7 @@ from urban_map_loc.cloud.ground import GROUND_CELL_M, Floats, Plane, cell_of, fo
 from urban_map_loc.cloud.road import ROAD_CELL_M, road_cells
 from urban_map_loc.cloud.walls import COARSE_SHARE, FINE_SHARE, candidates, combined, joined, needed_heights
 from urban_map_loc.config import CloudConfig
-from urban_map_loc.errors import CloudError
+from urban_map_loc.errors import CloudError, ModelError
 
 Bools = NDArray[np.bool_]
 
@@ -32,7 +32,7 @@ def building_mask(cloud: Cloud, config: CloudConfig, range_m: float = 50.0) -> B
 
     Raises:
         CloudError: `config.kind` is labels and the cloud carries none.
-        ModelError: `config.kind` is fcn and its file is missing, damaged or of another kind.
+        ModelError: `config.kind` is fcn and its file is not named, missing, damaged or of another kind.
     """
     told = _told(cloud, config, range_m)
     return point_kinds(cloud, config, range_m) == BUILDING if told is None else told
@@ -77,9 +77,11 @@ def point_kinds(cloud: Cloud, config: CloudConfig, range_m: float = 50.0, road: 
 def _told(cloud: Cloud, config: CloudConfig, range_m: float) -> Bools | None:
     """Building points by label or by a trained segmentation; None where their shape is to tell."""
     if config.kind == "fcn":
-        from urban_map_loc.cloud.fcn_file import PACKAGED, load_fcn
+        from urban_map_loc.cloud.fcn_file import REMEDY, load_fcn
 
-        return load_fcn(Path(config.fcn_model or PACKAGED)).building_mask(cloud.points, range_m, config.fcn_probability)
+        if not config.fcn_model:
+            raise ModelError(f"cloud.kind is fcn, but cloud.fcn_model names no file; {REMEDY}")
+        return load_fcn(Path(config.fcn_model)).building_mask(cloud.points, range_m, config.fcn_probability)
     if config.kind == "labels" and cloud.label is None:
         raise CloudError(f"cloud has no field {' or '.join(config.label_fields)}; publish one or set cloud.kind to geometric")
     if cloud.label is None or config.kind == "geometric":

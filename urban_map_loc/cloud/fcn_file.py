@@ -20,8 +20,6 @@ from urban_map_loc.settings import from_dict, to_dict
 FORMAT = "urban_map_loc segmentation"
 FORMAT_VERSION = 1
 REMEDY = "make one with `urban_map_loc train-fcn --out FCN.safetensors` and give its path as cloud.fcn_model"
-# Comes with the package; `urban_map_loc train-fcn --out` this file makes it, from generated towns alone.
-PACKAGED = Path(__file__).with_name("fcn.safetensors")
 
 
 def save_fcn(fcn: Fcn, path: Path) -> None:

@@ -16,7 +16,7 @@ class CloudConfig(Section):
         "auto: labels where the cloud carries the field `label`, else geometric; fcn: a trained segmentation",
         choices=("auto", "labels", "geometric", "fcn"),
     )
-    fcn_model: str = setting("", "for fcn: a file that `urban_map_loc train-fcn` made; the one that comes with the package unless given")
+    fcn_model: str = setting("", "for fcn: the file that `urban_map_loc train-fcn` made")
     fcn_probability: float = setting(
         0.5, "for fcn: points at least so probably on a building are kept; higher keeps fewer and surer ones", low=0.0, high=1.0
     )

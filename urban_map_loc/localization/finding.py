@@ -11,7 +11,7 @@ import numpy as np
 from urban_map_loc.config import FusionConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2, wrap_angle
 from urban_map_loc.localization.kernels import distinct
-from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.localization.result import Answers
 from urban_map_loc.localization.verification import Verifier
 
 # What has been refined to poses nearer than this is one hypothesis.
@@ -23,11 +23,12 @@ DOUBTERS = 2
 
 @dataclass(frozen=True, eq=False)
 class _Vote:
-    """The best answer to a scan alone, a pose `(3,)`, and where odometry was."""
+    """What speaks for a pose `(3,)` when odometry was at `T_odom_base`, and how much: one scan's best answer, or MapNet's own guess."""
 
     T_odom_base: Pose2
     pose: FloatArray
     travelled_m: float
+    weight: float
 
 
 class Finder:
@@ -52,12 +53,17 @@ class Finder:
         self._votes: deque[_Vote] = deque()
         self.poses, self.scores, self.merits = np.zeros((0, 3)), np.zeros(0), np.zeros(0)
 
-    def propose(self, answers: list[PoseEstimate], T_odom_base: Pose2, travelled_m: float) -> None:
-        """Add what a single scan answered when odometry was at `T_odom_base` and the car had driven so far; the best is its vote."""
-        new = np.array([answer.T_map_base.as_array() for answer in answers]).reshape(-1, 3)
+    def propose(self, answers: Answers, T_odom_base: Pose2, travelled_m: float) -> None:
+        """Add what a single scan answered when odometry was at `T_odom_base` and the car had driven so far.
+
+        Two votes come of it, since network and geometry make different mistakes: the best answer has one, MapNet's own guess as much of
+        one as it is probable.
+        """
+        new = np.array([answer.T_map_base.as_array() for answer in answers.poses]).reshape(-1, 3)
         self._T_map_odom = np.concatenate([self._T_map_odom, _after(new, T_odom_base.inverse())])
         if len(new) and (not self._votes or travelled_m - self._votes[-1].travelled_m >= self.config.vote_m):
-            self._votes.append(_Vote(T_odom_base, new[0], travelled_m))
+            self._votes.append(_Vote(T_odom_base, new[0], travelled_m, 1.0))
+            self._votes.append(_Vote(T_odom_base, answers.guess, travelled_m, answers.probability))
         self.forget_before(travelled_m - self.config.window_m)
 
     def forget_before(self, travelled_m: float) -> None:
@@ -90,9 +96,9 @@ class Finder:
         self._T_map_odom = _after(self.poses, T_odom_base.inverse())
 
     def support(self, pose: FloatArray, T_odom_base: Pose2) -> float:
-        """Share of the recent scans whose best answer, each on its own, was that the car is on its way to `pose (3,)`.
+        """Share of the recent votes, each of one scan on its own, that the car is on its way to `pose (3,)`.
 
-        As if two more scans had said otherwise: three of three are less than nine of nine.
+        As if two more had said otherwise: three of three are less than nine of nine.
         """
         if not self._votes:
             return 0.0
@@ -100,7 +106,8 @@ class Finder:
         expected = np.array([(T_map_odom @ vote.T_odom_base).as_array() for vote in self._votes])
         offset = np.array([vote.pose for vote in self._votes]) - expected
         same = (np.hypot(offset[:, 0], offset[:, 1]) < VOTE_M) & (np.abs(wrap_angle(offset[:, 2])) < VOTE_RAD)
-        return float(same.sum()) / (len(same) + DOUBTERS)
+        weight = np.array([vote.weight for vote in self._votes])
+        return float(weight[same].sum() / (weight.sum() + DOUBTERS))
 
     def other_place(self, pose: FloatArray) -> int | None:
         """Index of the best hypothesis at another place, or heading elsewhere, than `pose (3,)`; None where there is none."""

@@ -25,7 +25,7 @@ from urban_map_loc.localization.lock import LockRules
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.priors import Prior
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
-from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
+from urban_map_loc.localization.result import Answers, LocalizationResult, PoseEstimate, State
 from urban_map_loc.localization.search import Network, Search
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
@@ -150,11 +150,12 @@ class Localizer:
         # 3. MapNet's guesses at this tile, checked against the map with what the last metres showed besides.
         shown = self.submap.extended(scan, T_odom_base)
         tile = self._tile(shown if self.model.config.effects.submaps else scan)
-        if answers := self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else []:
+        answers = self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else None
+        if answers and answers.poses:
             self.finder.propose(answers, T_odom_base, self.drive.travelled_m)
         # 4. Hypotheses compete to explain the recent drive, once locked only when there may be a new rival.
         keyframe = self.drive.add(scan.stamp_s, T_odom_base, scan.points)
-        judged = bool(answers) or (keyframe is not None and not self.tracker)
+        judged = bool(answers and answers.poses) or (keyframe is not None and not self.tracker)
         if judged:
             self._judge(T_odom_base)
         # 5. The lock is carried by odometry and corrected by the last metres.
@@ -208,7 +209,7 @@ class Localizer:
         period = fusion.check_period_s if self.tracker and not self.tracker.doubtful else fusion.search_period_s
         return abs(stamp_s - self._searched_s) >= period
 
-    def _search(self, scan: BuildingScan, tile: BuildingTile, T_odom_base: Pose2, timer: StageTimer) -> list[PoseEstimate]:
+    def _search(self, scan: BuildingScan, tile: BuildingTile, T_odom_base: Pose2, timer: StageTimer) -> Answers:
         """Where the scan may have been made: MapNet's places and those of first guesses."""
         self._searched_s = scan.stamp_s
         return self.search.answers(scan, tile.image, timer, self.aids.priors.regions(T_odom_base, self.drive.travelled_m))
@@ -216,11 +217,11 @@ class Localizer:
     def _tile(self, scan: BuildingScan) -> BuildingTile:
         return self.renderer.tile(scan.points, scan.seen_m, scan.road)
 
-    def _alone(self, scan: BuildingScan, shown: BuildingScan, answers: list[PoseEstimate], timer: StageTimer) -> PoseEstimate | None:
+    def _alone(self, scan: BuildingScan, shown: BuildingScan, answers: Answers | None, timer: StageTimer) -> PoseEstimate | None:
         """The best answer to one scan, without the submap and without guesses."""
         if shown is not scan or self.aids.priors.any:
             answers = self.search.answers(scan, self._tile(scan).image, timer)
-        return answers[0] if answers else None
+        return answers.poses[0] if answers and answers.poses else None
 
     def _judge(self, T_odom_base: Pose2) -> None:
         """Let the hypotheses explain the recent drive; what a first guess says of them counts a little."""

@@ -37,6 +37,21 @@ class PoseEstimate:
 
 
 @dataclass(frozen=True, eq=False)
+class Answers:
+    """What one scan says by itself.
+
+    Attributes:
+        poses: the verified distinct ones, best first.
+        guess: `(3,)` MapNet's own first guess of T_map_base, before the map was asked: east, north [m], yaw [rad].
+        probability: what MapNet gives it.
+    """
+
+    poses: list[PoseEstimate]
+    guess: NDArray[np.float64]
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
 class LocalizationResult:
     """State, reason and everything that led to them, for one cloud.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.cloud.scan import BuildingScan
-from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.localization.result import Answers
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.hypotheses import Hypotheses
@@ -28,10 +28,8 @@ class Search:
     def __init__(self, network: Network, verifier: Verifier) -> None:
         self.network, self.verifier = network, verifier
 
-    def answers(
-        self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer, guesses: Hypotheses | None = None
-    ) -> list[PoseEstimate]:
-        """The best distinct poses for one scan alone, best first.
+    def answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer, guesses: Hypotheses | None = None) -> Answers:
+        """The best distinct poses for one scan alone, and MapNet's own first guess.
 
         Args:
             scan: its hits are verified.
@@ -40,9 +38,10 @@ class Search:
             guesses: places to look at besides the network's.
         """
         hypotheses = self.network.hypotheses(tile, self.verifier.config.cells)
+        guess, probability = hypotheses.poses[0], float(np.exp(hypotheses.log_probability[0]))
         if guesses is not None and len(guesses):
             hypotheses = guesses.joined(hypotheses)
         timer.stage("mapnet")
         answers = self.verifier.answers(scan.points, hypotheses)
         timer.stage("verification")
-        return answers
+        return Answers(answers, guess, probability)

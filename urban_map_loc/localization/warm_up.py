@@ -15,6 +15,7 @@ from urban_map_loc.errors import CloudError
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.recent_drive import RecentDrive
+from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ def warm_up(localizer: Localizer) -> None:
     points = np.ascontiguousarray(cloud.points[:100, :2], dtype=np.float64)
     localizer.submap.extended(BuildingScan(cloud.stamp_s, points), Pose2.identity())
     localizer.submap.clear()
-    hypotheses = localizer.search.network.hypotheses(localizer.renderer.tile(points).image, config.verification.cells)
+    answers = localizer.search.answers(BuildingScan(cloud.stamp_s, points), localizer.renderer.tile(points).image, StageTimer())
     finder, drive = Finder(localizer.verifier, config.fusion), RecentDrive(config.fusion)
     for metre in range(METRES):
         drive.move(Pose2(metre, 0.0, 0.0))
         drive.add(float(metre), Pose2(metre, 0.0, 0.0), points)
-    finder.propose(localizer.verifier.answers(points, hypotheses), Pose2.identity(), 0.0)
+    finder.propose(answers, Pose2.identity(), 0.0)
     finder.judge(Pose2.identity(), points, np.zeros_like(points))
     localizer.verifier.score(points, np.zeros_like(points), np.zeros((1, 3)))
     Tracker(localizer.verifier, config, drive, Pose2.identity()).add(drive.keyframes[-1])
