@@ -32,5 +32,6 @@ setup(
             f"localizer_node = {PACKAGE}.ros.main:main",
             f"fix_with_altitude = {PACKAGE}.ros.fix_with_altitude:main",
         ],
+        "ament_copyright.license": [f"apache2_spdx = {PACKAGE}.copyright_header:apache2_spdx"],
     },
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from launch_stand_ins import ROOT
 
+from urban_map_loc.copyright_header import HEADER
+
 CHECKED = ["urban_map_loc", "launch", "benchmark", "setup.py"]
 # What .flake8 leaves out of the docstring rules, for ament_pep257, which reads no configuration.
 NOT_ASKED_FOR = ("D100", "D101", "D102", "D103", "D104", "D105", "D106", "D107", "D402", "D403", "D417")
@@ -37,3 +39,15 @@ def test_pep257(linter, capsys):
 def test_what_pep257_leaves_out_is_what_flake8_leaves_out():
     text = (ROOT / ".flake8").read_text()
     assert all(code in text for code in NOT_ASKED_FOR)
+
+
+def test_copyright(linter, capsys):
+    """With this package built and sourced, so that its entry point is known."""
+    assert linter("ament_copyright").main([*CHECKED, "test"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", [*CHECKED, "test"])
+def test_every_file_says_whose_it_is_and_under_which_licence(folder):
+    path = ROOT / folder
+    for file in [path] if path.is_file() else path.rglob("*.py"):
+        assert file.read_text(encoding="utf-8").startswith(HEADER), f"{file}: begin it with the two lines of copyright_header.HEADER"

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "settings": {"errors"},
     "errors": set(),
     "output": {"errors"},
+    "copyright_header": set(),
     "__init__": set(),
     "__main__": {"cli"},
     "geometry": {"errors", "output"},
