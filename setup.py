@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Package of the ament_python build type: colcon and pip both read this file."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Adapting to KITTI 07's first half, measured on its second (about 25 min a seed): does a drive without known poses help?"""
 
 from __future__ import annotations

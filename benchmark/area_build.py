@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`area build` on generated extracts of a city's size: time and peak memory (1 min; 1,000,000 buildings: --sizes 1000000)."""
 
 from __future__ import annotations

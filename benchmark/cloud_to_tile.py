@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """From a PointCloud2 of 120,000 points to the tile: time of each stage, and memory over many clouds (2 min).
 
 The clouds are KITTI's HDL-64E scans, cut or repeated to exactly as many points, as messages with x, y, z and intensity.

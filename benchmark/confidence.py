@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a model's network states of its answers to the scans of a drive, and how far it comes true (KITTI 07: 1 min)."""
 
 from __future__ import annotations

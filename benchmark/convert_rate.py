@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Ten minutes of HDL-64 clouds at 10 Hz, converted and localized: how much faster than real time, and how much memory.
 
     python benchmark/convert_rate.py [--seconds 600] [--area AREA.gpkg --model MODEL.safetensors]

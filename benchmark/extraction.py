@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Extraction on raw KITTI scans against SemanticKITTI's labels: buildings by point and direction, roads (1 min, and 3 of training).
 
 Each scan also comes in askew, and with fewer beams, with the same settings.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The GNSS monitor on RobotCar's receiver, as recorded and with multipath, spoofing and outages (make starts.py's Oxford drives first)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Cost and recall against the area's size: KITTI 07's map alone, then with Oxford and generated towns beside it.
 
 The same minutes for every size; without minutes, the packaged weights are only shown the map. Real recall is of KITTI 07's building

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """MapNet's answer to one tile, batch 1, in ms, on processor and GPU (1 min; --area AREA.gpkg for a real city)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """KITTI 07, real ranges with human labels: single-scan recall, time to lock, error with odometry (2 min)."""
 
 from __future__ import annotations

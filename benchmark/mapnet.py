@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The MapNet family on one map with the same minutes: what each network answers by itself, simulated and on real scans.
 
 `--map kitti07` measures on the map's own tiles and on KITTI 07's real building ranges, `--map oxford` on its own tiles. What is

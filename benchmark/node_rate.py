@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The real node under load for minutes, in a process of its own: 10 Hz of 120,000-point clouds and 50 Hz odometry over DDS.
 
 The first seconds of a drive are played to and fro, so that a short bag makes a long continuous drive: each cloud stays where it was taken,

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A node that is slow on purpose, in a process of its own, and clouds at 20 Hz over DDS: is the answer always to the newest cloud?
 
 The node's localizer is a stand-in that sleeps for as long as it is told and answers nothing of use. The delay is bounded where it never

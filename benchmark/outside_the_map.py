@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Drives on the map of another city: every lock is a wrong one (run kitti07.py and oxford.py first; about 6 min)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Oxford, simulated lidar along a real RobotCar route on the real map: time to lock and error (about 10 min)."""
 
 from __future__ import annotations

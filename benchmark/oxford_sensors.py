@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Oxford, a real RobotCar route on the real map with three simulated sensors: push-broom, HDL-32 and stereo (about 50 min).
 
 Each sensor gets a model that was trained on what it sees, and the settings of the localizer that docs/cloud.md and docs/training.md

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How punctual `play` is: clouds of 2 MB at 10 Hz and odometry at 100 Hz through DDS to a subscriber in another process.
 
     python benchmark/play.py [--seconds 20]

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Tiles rendered a second, in steady state: 96 x 96 px, 360 beams, 50 m (1 min; --area AREA.gpkg for a real city, --cuda on a GPU)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What real scans suffer: real against rendered ranges (1 min), and what each scan effect is worth to MapNet (--ablation).
 
 With --channels, buildings alone are compared with buildings and roads instead, on simulated drives: the real ranges have no roads.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The same settings for every simulated sensor: points, tiles and single-scan answers, on KITTI 07's and Oxford's maps (15 min).
 
 Tiles are compared with those that the labelled points make, and with the map's own view from the true pose. Answers come from

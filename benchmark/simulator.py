@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How fast drives are simulated, scans a second of each sensor in each world; the simulated GNSS receiver against RobotCar's (1 min)."""
 
 from __future__ import annotations

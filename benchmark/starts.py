@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Many starts of many drives: how soon it locks, whether ever wrongly, how good it is then and whether it knows (see --list).
 
 Needs what benchmark/kitti07.py and benchmark/oxford.py made. Answers to single scans are kept, so that a second run with other

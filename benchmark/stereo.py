@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Stereo clouds of KITTI's colour pairs against the lidar of the same moment: depth, tiles, extraction (20 s)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One scan or the last metres: what network and verification answer to each, on a recorded drive (4 min).
 
 Made for the files that benchmark/kitti07.py leaves; others can be named. A row says what the network sees and what is verified: `scan`, one

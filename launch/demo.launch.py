@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Replays the drive that `urban_map_loc demo` made into localizer_node: `ros2 launch urban_map_loc demo.launch.py folder:=build/demo`."""
 
 from ament_index_python.packages import get_package_share_path

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Starts localizer_node: `ros2 launch urban_map_loc localize.launch.py area:=city.gpkg model:=city.safetensors`.
 
 The parameter file comes first; arguments that are given override it. What stays empty is left to the file.

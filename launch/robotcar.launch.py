@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Plays a bag into localizer_node in simulated time: `ros2 launch urban_map_loc robotcar.launch.py bag:=drive area:=... model:=...`.
 
 The bag comes from `urban_map_loc convert robotcar`; those of `convert kitti` and `simulate` do as well.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Starts localizer_node with robot_localization's EKF and navsat_transform; docs/integration/robot_localization.md has the drawing.
 
 `ros2 launch urban_map_loc with_robot_localization.launch.py area:=city.gpkg model:=city.safetensors`

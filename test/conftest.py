@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What all tests share: data, ROS in a domain of its own, settings of the libraries that test."""
 
 from __future__ import annotations

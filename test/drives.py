@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Made-up drives for tests: what a car along a line in an area would send."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Stand-ins for `launch` and `launch_ros`: they remember what a launch file says, to be read where ROS's launch is not installed.
 
 Only names that exist in ROS's launch are here: a launch file that uses another fails, here as there.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Hand-made OpenStreetMap files for tests: ways and relations over a lattice of nodes with known places."""
 
 import shapely

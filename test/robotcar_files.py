@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """An encoder of RobotCar's files, byte for byte from the dataset's documentation, and a small town seen by its scanners."""
 
 from __future__ import annotations

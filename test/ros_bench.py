@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A workbench for node tests: a localizer that locks when told to, and a node that feeds and listens over real DDS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RUN folders whose numbers are known, for tests of the evaluation."""
 
 from __future__ import annotations

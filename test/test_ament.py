@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """ament's linters, where a ROS installation has them; elsewhere `make lint` has the rules of flake8, and `test_package.py` reads XML."""
 
 from __future__ import annotations

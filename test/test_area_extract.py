@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Files of every kind, several files, crops, odd geometry, both ends of the globe."""
 
 import bz2

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Area files: what is written is what is read, and damage is noticed."""
 
 import dataclasses

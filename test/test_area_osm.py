@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """read_osm on hand-made files with known geometry, on broken files, and on real extracts."""
 
 import logging

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`area build --place` and `--bbox` against a server of our own: good, slow, busy, broken and talkative answers."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`area show`: a picture with all that an area holds."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Each rule of docs/area.md on hand-made files: what is a wall, what is kept apart, which roads count."""
 
 import numpy as np

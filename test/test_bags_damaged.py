@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bags that were cut off or damaged, at many places and in every storage: read up to there, never a crash; and topics by their type."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Datasets as downloaded: folders, tars and zips side by side, whole and cut off."""
 
 from __future__ import annotations

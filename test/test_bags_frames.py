@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where sensors sit, from a bag's /tf_static; clouds in sensors' frames are taken by it."""
 
 from __future__ import annotations

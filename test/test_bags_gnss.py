@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """GNSS fixes in bags: written, read, and fed to the localizer by its stamp."""
 
 from __future__ import annotations

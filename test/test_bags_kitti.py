@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The KITTI converter: exact on a made-up sequence, true to the real one's documentation."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """KITTI as downloaded, odometry and raw layout: clouds bit for bit, motion and truth where they belong."""
 
 from __future__ import annotations

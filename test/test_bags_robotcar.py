@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The RobotCar converter: files of a test encoder in, a bag out that localizes; damaged, missing and packed files."""
 
 from __future__ import annotations

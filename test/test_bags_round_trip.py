@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bags: what is written is what is read; damage and absence are one line."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc adapt`: a model and a bag in, another model out."""
 
 from __future__ import annotations

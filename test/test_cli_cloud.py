@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`cloud extract` and `cloud show`: files and bags in, arrays and pictures out, one line for what is wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The demo's own decisions: when a model is used again, what a node that fails says."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`doctor`: each check finds what it is for, with the remedy; a real graph is listened to over DDS; clouds are really sent."""
 
 from __future__ import annotations

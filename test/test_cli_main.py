@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The command line's frame: help, exit statuses, one line for a failure."""
 
 from __future__ import annotations

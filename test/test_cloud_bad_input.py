@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Bad clouds, all the way to the localizer's answer: a reason each, no crash, and no more memory than the message is worth."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Cameras against numbers that can be worked out by hand, and as inverses of themselves."""
 
 from __future__ import annotations

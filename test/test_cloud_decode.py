@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PointCloud2 decoding: any layout gives the same points; bad messages give a reason."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The motion of a sweep: what a moving car measured, put where a standing one would have."""
 
 from __future__ import annotations

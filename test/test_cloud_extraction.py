@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which points are taken for buildings: a made-up street, and labels."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The fully convolutional segmentation: features by hand, turns, files, and what it makes of a street."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Clouds from files: KITTI .bin and .label, PCD of every kind, and what is wrong with them."""
 
 from __future__ import annotations

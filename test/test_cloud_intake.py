@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Messages into the base frame: which frames are taken, and by which extrinsic."""
 
 from __future__ import annotations

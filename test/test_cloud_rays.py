@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What rays see: nearest walls, free distance, road surface between beams."""
 
 from __future__ import annotations

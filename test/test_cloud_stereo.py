@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Stereo: made-up pairs with known disparities, and real pairs against the lidar of the same moment."""
 
 from __future__ import annotations

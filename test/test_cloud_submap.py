@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Walls carried by odometry: remembered, looked through, too old, out of range."""
 
 from __future__ import annotations

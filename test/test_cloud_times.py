@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """When points were measured: every driver's way of saying it gives the same offsets."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Walls by their shape: what is like a wall and is none, cars that stand askew, sparse sensors, and real scans with human labels."""
 
 from __future__ import annotations

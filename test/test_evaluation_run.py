@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RUN folders: written, read back, evaluated; missing and damaged ones say why."""
 
 from __future__ import annotations

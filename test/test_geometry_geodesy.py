@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The local tangent plane against pyproj's exact topocentric conversion."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """SE(2): exact cases and group properties."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Trajectories: both CSV forms, interpolation, bad files."""
 
 import numpy as np

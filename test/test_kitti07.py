@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Real scans, real map, real odometry: KITTI 07 with a network that knows nothing, so that verification and fusion do the work."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Launch files without ROS's launch: arguments, what overrides what, and who publishes map to odom."""
 
 from __future__ import annotations

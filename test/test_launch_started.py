@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Launch files for real, by launch_testing, where ROS's launch is installed and this package is built: a drive is localized."""
 
 from __future__ import annotations

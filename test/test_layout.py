@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The layout keeps its promises: imports point downward, the robot starts without what only development needs, files stay short."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """When a place is believed: every condition alone keeps it from being so, and what single scans say counts."""
 
 from __future__ import annotations

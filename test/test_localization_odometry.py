@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """OdometryBuffer: jumps that no car makes are told from fast driving and from gaps."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """First guesses: looked at first, carried by odometry, soon forgotten, and overruled where they are wrong."""
 
 from __future__ import annotations

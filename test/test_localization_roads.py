@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Models with a road channel, from cloud to answer: the road in a cloud is drawn as that of the map is."""
 
 from __future__ import annotations

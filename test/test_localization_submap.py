@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The localizer with a submap: answers to one scan alone know nothing of it, and the drive is found as well."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Other settings reach every part of a running localizer."""
 
 from __future__ import annotations

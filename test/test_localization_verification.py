@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Verification: scores of exact cases, refinement to the true pose, information in streets, answers among regions."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The first cloud is answered as fast as the rest: loading compiles all that the robot's kernels need."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PoseWindow: odometry's errors are found, what no wall constrains stays uncertain, late scans and fixes have their place."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Confidence that means something: exact cases of the fits, and that a calibrated head says what comes true."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The model file: rebuilds its network, knows its area, and a changed byte is found out."""
 
 from __future__ import annotations

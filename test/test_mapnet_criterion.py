@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The criterion on exact cases: nothing to lose at the truth, relative poses composed, evidence by hand, gradients."""
 
 from __future__ import annotations

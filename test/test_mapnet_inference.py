@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Inference answers as the network does, on every device, and needs no look at values on the way."""
 
 from __future__ import annotations

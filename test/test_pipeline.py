@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The whole, as a user runs it: commands one after the other on a generated town, in under a minute."""
 
 from __future__ import annotations

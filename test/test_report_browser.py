@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """report.html in a real browser: 10 minutes at 10 Hz load, play, step, fit a phone, ask no network and complain of nothing."""
 
 from __future__ import annotations

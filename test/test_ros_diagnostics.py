@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The rules of docs/diagnostics.md: each status at its thresholds, and what a graph looks like when something is missing."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Several nodes in one graph, names, simulated time, and a node that is too slow for its clouds; over real DDS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What else comes into the node over DDS: first guesses, GNSS, sensors' places, the last pose; and stamps that are wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node's life cycle, by the services that a lifecycle manager uses."""
 
 from __future__ import annotations

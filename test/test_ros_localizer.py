@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node with the real localizer, in a process of its own, over DDS: a barely trained model locks nowhere, and says so."""
 
 from __future__ import annotations

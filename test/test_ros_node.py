@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The node over real DDS, in this process, with a localizer whose answers are known."""
 
 from __future__ import annotations

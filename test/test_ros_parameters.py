@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Parameters of a running node, set over DDS as `ros2 param set` does: what takes effect at once, what is refused, and why."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The player and the recorder over real DDS, and `play` as a command."""
 
 from __future__ import annotations

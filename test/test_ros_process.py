@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """localizer_node as a process of its own: it starts, answers to signals and refuses what is wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The recorder over real DDS: hypotheses and tiles, which the report plays back."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Starting the node: its parameters, and what keeps it from starting, one line each."""
 
 from __future__ import annotations

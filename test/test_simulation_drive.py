@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Whole simulated drives on a tiny area."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The simulated receiver: hidden sky, errors in canyons and in the open, a recorded receiver played again."""
 
 import numpy as np

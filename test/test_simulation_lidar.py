@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The simulated lidar against distances that can be worked out by hand."""
 
 from dataclasses import replace

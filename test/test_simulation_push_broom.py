@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The push-broom scanner: its plane, and the clouds that its scans make on the way."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Hills: heights against gradients, cars on slopes, and what a lidar sees there."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Tiles from scans: one known block and road rendered from the map and from a cloud, free space, what is unknown."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The visibility renderer on one block: exact ranges, occlusion, scan effects."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The PyTorch renderer draws what the compiled kernel draws."""
 
 from __future__ import annotations

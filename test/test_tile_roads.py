@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The road channel: width by class, cut by what the rays see."""
 
 from __future__ import annotations

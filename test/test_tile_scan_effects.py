@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Scan effects on one block: what each does, that 0 switches it off, and that the seed alone decides."""
 
 from __future__ import annotations

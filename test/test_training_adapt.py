@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Learning on from a drive: tiles and odometry of its stretches, the adapted model, the command."""
 
 from __future__ import annotations

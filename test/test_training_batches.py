@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is trained on and what is held out; how processes share a batch."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training on a GPU: what of it can be tried without one is tried without; the rest is skipped."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training through interruptions: Ctrl-C, kill -9, another try; the result is that of a training in one go."""
 
 from __future__ import annotations

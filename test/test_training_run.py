@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a training says of itself on the way: validation, progress, curves; and the average of its weights."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where training poses are drawn: stretches of drives along the road graph."""
 
 from __future__ import annotations

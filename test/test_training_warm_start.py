@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Beginning with another model's weights, on another area or the same."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RViz's configuration and Foxglove's layout show what the node publishes; navsat_transform gets fixes that it takes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Tiny made-up areas for tests: rectangles along straight roads, given in metres."""
 
 from __future__ import annotations

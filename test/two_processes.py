@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What `torchrun` runs in test_training_processes.py: the first steps of some trainings, written down by the first process."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Localize a car in a city from OpenStreetMap alone: point clouds to tiles, MapNet, verification, fusion, NavSatFix."""
 
 import os

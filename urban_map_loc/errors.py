@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The exception tree: what users can catch, each message naming the thing, the cause and the remedy in one line."""
 
 

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Final files appear whole or not at all: written under a temporary name beside the goal, then renamed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The machinery of `config/`: fields that know their unit and range, and the ways in and out of plain dictionaries."""
 
 from __future__ import annotations

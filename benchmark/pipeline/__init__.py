@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the benchmarks share: the command line's steps in this process, the data folder, the table of figures."""
 
 from __future__ import annotations

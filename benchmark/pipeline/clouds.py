@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Clouds whose points' classes are known: KITTI's raw scans as several sensors would have seen them, and simulated ones."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Drives kept in memory as scans, odometry and truth, so that they can be started anywhere and often, and changed."""
 
 from __future__ import annotations

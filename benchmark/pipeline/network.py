@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a model's network answers to the scans of a drive, without verification and without the drive."""
 
 from __future__ import annotations

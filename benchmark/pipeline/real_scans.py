@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Real building ranges, one a degree, and the tiles that several kinds of sensor would make of them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Drives and maps to start a localizer on: real and simulated, on the right map, on a poor one, and on a wrong one."""
 
 from __future__ import annotations

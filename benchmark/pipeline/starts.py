@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Starting a localizer anywhere in a drive, and what came of it."""
 
 from __future__ import annotations

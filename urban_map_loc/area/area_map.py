@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """AreaMap: what the rest of the project knows of a city."""
 
 from __future__ import annotations

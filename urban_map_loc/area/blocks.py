@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Arrays over an area, filled block by block and kept in files.
 
 Given a cache folder, arrays live in files that are mapped into memory: only the pages that are looked at take memory, and the

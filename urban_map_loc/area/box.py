@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A box in degrees, as users write it: west,south,east,north."""
 
 from __future__ import annotations

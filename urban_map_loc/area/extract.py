@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is kept of OpenStreetMap files while they stream by: tagged ways as line strings, and multipolygon relations.
 
 Nodes never become Python objects: pyosmium's location store holds them (16 bytes each) and ways ask it for their points. Ways are

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Area files: a GeoPackage with the layers buildings, roads, barriers and without_walls and the table metadata; opens in QGIS.
 
 The layer roads holds tunnels too, marked; they are read back apart. Files without the newer layers and columns are read as well.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Reading OpenStreetMap files: from what `extract` kept to an AreaMap. One path for files and for downloads."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Downloading OpenStreetMap data by name or box: osmnx asks, this room bounds its patience and keeps the answers.
 
 The answers are written as a file and read like any other. osmnx is imported here only; nothing on the robot imports this file.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """BuildingRaster: the area's buildings as arrays that compiled kernels read.
 
 Row 0 is the southernmost, column 0 the westernmost; pixel (row, column) is centred at

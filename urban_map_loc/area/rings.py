@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Closed rings from the pieces that multipolygon relations are made of, and valid polygons from rings."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RoadRaster: where the road surface is, as an array that compiled kernels read; pixels as in `area/raster.py`."""
 
 from __future__ import annotations

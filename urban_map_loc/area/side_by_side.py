@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Several maps as one: to learn from many places at once, and to see how things grow with the area."""
 
 from __future__ import annotations

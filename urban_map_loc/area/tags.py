@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What OSM's tags mean to a lidar on a car. docs/area.md has the same rules as a table, with reasons."""
 
 from __future__ import annotations

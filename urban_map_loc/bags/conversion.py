@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Long conversions: written in parts of a minute, so that an interrupted one goes on where it was; whole at the end or not there.
 
 The parts lie in a hidden folder beside the bag. Each is a bag of its own; in the end their storage files are moved into one folder,

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """DatasetFiles: a dataset as it was downloaded, folders and archives side by side, read in place.
 
 Of an archive the list of contents is read once; a file's bytes are then read from where they lie. Nothing is unpacked.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """KITTI odometry to a bag: a real lidar's building points, or clouds of stereo pairs, a real odometry, GPS/IMU truth."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """KITTI's calib.txt: where the velodyne and the cameras are."""
 
 from __future__ import annotations

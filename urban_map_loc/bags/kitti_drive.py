@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """KITTI's lidar and camera drives to bags: the odometry benchmark's layout, with SemanticKITTI's labels, and the raw data's.
 
 `base_link` is the velodyne (x forward, y left, z up), 1.73 m above the road. Clouds are the .bin files' float32 x, y, z and intensity, bit

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A drive of KITTI's raw data (`2011_09_30_drive_0027_sync`): velodyne or pictures, and oxts for motion and truth."""
 
 from __future__ import annotations

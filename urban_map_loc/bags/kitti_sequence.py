@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A sequence of KITTI's odometry benchmark, with SemanticKITTI's labels beside it where they are."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The message types that a bag of ours holds, built and taken apart without a ROS installation."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Push-broom scans to clouds: scans of a plane across the road, put together by odometry over the last metres driven."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Reading bags: ours and those of `ros2 bag record` (mcap or sqlite3)."""
 
 from __future__ import annotations

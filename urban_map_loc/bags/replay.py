@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Replay: a bag through the localizer, as fast as it goes; and what the car saw on the way, with odometry alone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Oxford RobotCar to a bag: clouds of one sensor, odometry, GNSS fixes and truth, all of base_link (see robotcar_run.py)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """One run of Oxford RobotCar or Radar RobotCar: its sensors' files and stamps, tables and calibration.
 
 Layout, byte formats and axes are those of the dataset papers (Maddern et al. 2017, IJRR 36(1); Barnes et al. 2020, ICRA; for RTK Maddern

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RobotCar's lidar files, bytes to points in the sensor's frame (the dataset's axes: x forward, y right, z down).
 
 | sensor | file | holds |

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RobotCar's tables: odometry of relative poses, GNSS fixes and the truth, all as `base_link` has them (see robotcar_run.py).
 
 | file | columns | is |

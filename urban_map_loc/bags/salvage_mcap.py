@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """MCAP files that were cut off or damaged, read from the front up to the damage.
 
 A whole file ends with an index, which other readers begin with. This one takes record after record as they were written (the MCAP

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """SQLite storage files that were cut off or damaged: rows are taken from the pages that are there.
 
 SQLite itself finds rows from the root of a table down, and where a page on the way is missing, all below it is lost to it. This reader

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is read of bags that were cut off, are damaged or lack their metadata.yaml."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A bag's storage files, whole or damaged: topics, times and messages.
 
 Whole bags are read by rosbags: rosbag2 folders of mcap and sqlite3, split or not, compressed by file, message or chunk. rclpy's own

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Which of a bag's topics are the clouds, the odometry and the GNSS fixes."""
 
 from __future__ import annotations

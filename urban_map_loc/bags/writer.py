@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Writing bags: a rosbag2 folder (mcap) that `ros2 bag play` of Jazzy reads, with truth.csv where the truth is known."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc area`: OpenStreetMap data to an area file, a look at it, and a data set of its tiles."""
 
 from __future__ import annotations

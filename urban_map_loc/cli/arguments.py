@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Kinds of values that commands take, for argparse."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc cloud`: what the building extraction keeps of a cloud, as numbers and as a picture."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc demo`: everything once, offline: a town, its map, a model, a drive, the real node over DDS, the result.
 
 Each step is the command that a user would type, and is shown as such.

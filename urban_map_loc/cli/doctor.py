@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc doctor`: what is missing or wrong on this machine or this ROS graph, and how to mend it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc`: finds the command, runs it, turns failures into one line and an exit status."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc play`: a bag into ROS."""
 
 from __future__ import annotations

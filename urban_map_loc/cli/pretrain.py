@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc pretrain`: the weights that come with the package, from generated towns alone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A bag through a localizer_node of its own, over DDS: for the demo and for benchmarks."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`urban_map_loc train-fcn`: the segmentation of clouds, on simulated labelled clouds."""
 
 from __future__ import annotations

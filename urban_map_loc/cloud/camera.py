@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Pinhole cameras: projection, distortion, undistortion tables, triangulation, and what a rectified pair measures.
 
 Camera axes are those of an optical frame (REP-103): x right, y down, z forward. Pixel coordinates are u to the right and v down;

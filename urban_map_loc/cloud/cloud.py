@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Cloud: decoded points, the form in which files, bags and ROS messages enter the project."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled loops that gather the points above the ground in columns, and measure how flat these are.
 
 Columns are squares of the base frame's plane, as in `ground.py`. Only those that hold points are kept: `slots (n, n)` has the number of

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PointCloud2 to Cloud, without ROS: any object with the message's attributes will do.
 
 Works on numpy views of the message's bytes and trusts nothing that the message says of itself: neither `is_dense` nor the

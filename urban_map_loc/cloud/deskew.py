@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Undoing the motion of a sweep: where its points would lie had all been measured at the cloud's stamp."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the points of a cloud lie on: buildings, road surface, other ground.
 
 The geometric way needs no training and no assumption about the sensor's height or tilt. Ground is followed outwards from the car

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where the sensor sits on the car: `T_base_sensor`, a rigid transform of space, given as it is or by a tree of frames."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Fully convolutional segmentation of a cloud seen from above (after FCN-8s, Long, Shelhamer and Darrell 2015).
 
 The image is a grid of columns with features of the points in each (`fcn_grid`), the answer a probability of building for each

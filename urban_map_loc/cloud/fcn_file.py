@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Segmentations as files: safetensors with configuration, what training reached, and sums that find damage; nothing in them is code."""
 
 from __future__ import annotations

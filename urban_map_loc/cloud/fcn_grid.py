@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The image that the fully convolutional segmentation sees of a cloud: a grid of columns with features of the points in each."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled loops of the fully convolutional segmentation: a cloud to features of columns, and columns back to points.
 
 Columns are squares of the base frame's plane, as in `columns.py`: column (a, b) spans x from `a * size_m - range_m` and y from

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Clouds in files: KITTI's .bin with SemanticKITTI's .label beside it, and PCD."""
 
 from __future__ import annotations

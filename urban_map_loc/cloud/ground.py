@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The ground: a plane under the car, then cell by cell outwards.
 
 Heights are counted from the plane `z = plane[0] + plane[1] x + plane[2] y`, so that a car that stands askew on its springs or its

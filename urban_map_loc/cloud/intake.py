@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """CloudIntake: messages in, clouds in the base frame out; the node and `localize` take clouds in through the same one."""
 
 from __future__ import annotations

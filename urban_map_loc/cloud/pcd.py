@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PCD files (Point Cloud Library, format 0.7: https://pointclouds.org/documentation/tutorials/pcd_file_format.html).
 
 Fields in any order, of any type and count; `DATA` ascii, binary or binary_compressed. The viewpoint is not applied: points are

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What each ray of a scan saw: the nearest wall, how far it is free of buildings, and where it met road surface.
 
 Rays are those of the tile: sectors of the horizontal field of view, counter-clockwise from its right edge.

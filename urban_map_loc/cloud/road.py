@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled loops that find the road surface: flat ground that can be driven to without crossing a kerb.
 
 Ground points are averaged in small cells. Cells that stand above a neighbour by a kerb, or are rough, are barriers. The road is what is

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """BuildingScan: the nearest wall in every direction and how far it is free before, what tiles and verification are made of."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A rectified stereo pair to a cloud: semi-global matching, smoothing by planes, reach, thinning.
 
 Matched disparities err by a third of a pixel, which at 25 m is half a metre with a car's baseline: a wall becomes as thick as a

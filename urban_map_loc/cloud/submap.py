@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Submap: the walls of the last metres, carried by odometry, which show more street than one scan does.
 
 Squares of the odometry frame's plane vote: a scan that hits a square votes for it, a scan that looks through the very spot votes

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """When each point of a sweep was measured, whatever way the driver says it.
 
 | driver | field | type | counts |

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled loops that decide which columns are walls: flat ones, as high as the sensor can see there, joined to something long."""
 
 from __future__ import annotations

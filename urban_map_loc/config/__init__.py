@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Every tunable number, once: value, unit, range and the reason for it.
 
 ROS parameters, the command line's defaults and the checkpoint's metadata are all generated from these dataclasses, so a

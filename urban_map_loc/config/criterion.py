@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What training minimises, and how a trained model goes on learning from a drive."""
 
 from __future__ import annotations

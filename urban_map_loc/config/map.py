@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The map: its rasters, road widths, tiles for data sets, downloads."""
 
 from __future__ import annotations

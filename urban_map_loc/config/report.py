@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What `evaluate` tells apart and what report.html carries, so that it stays a file that any browser opens."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Settings that go together: what the choice of a network or a head changes in the defaults of the others."""
 
 from __future__ import annotations

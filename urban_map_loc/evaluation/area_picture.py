@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of an area: footprints, roads, barriers, datum, scale bar and attribution. map.png is drawn on top of one."""
 
 from __future__ import annotations

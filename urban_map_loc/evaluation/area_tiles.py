@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A data set of north-up map tiles: PNG pictures on a regular grid, a table of their places, and a contact sheet."""
 
 from __future__ import annotations

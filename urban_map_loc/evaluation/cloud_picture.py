@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A picture of one cloud: its points by class from above and from the side, the tile, and the tile over the map."""
 
 from __future__ import annotations

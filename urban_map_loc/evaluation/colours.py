@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The colours of errors, in map.png and report.html alike: from blue to orange, which the colour-blind tell apart, on light and on dark."""
 
 from __future__ import annotations

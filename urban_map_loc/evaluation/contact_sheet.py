@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The contact sheet of a data set of tiles: small pictures of a regular choice of them, each with its row and column."""
 
 from __future__ import annotations

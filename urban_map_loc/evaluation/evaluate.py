@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A RUN folder against its truth: metrics.json, map.png, report.html, and the truth for evo."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How far a place reaches, and errors as a share of that: the figure by which MapNet's authors compare places of unlike size."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the localizer saw and thought at each cloud: the file frames.jsonl.gz of a RUN, which report.html plays back.
 
 Gzipped text, one JSON object a cloud in the order of estimates.csv, after a first line that names the format. Bounded: some 0.5 kB a

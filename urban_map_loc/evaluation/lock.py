@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """When the localizer locked, how much of the time, how long it went without, and whether it was locked wrong."""
 
 from __future__ import annotations

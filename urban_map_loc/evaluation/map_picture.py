@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """map.png: the area, the truth, the estimates and the moment of lock in one picture."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Numbers of a run against the truth: pure functions of arrays. docs/evaluation.md defines each.
 
 Positions are compared as they are: an offset between OpenStreetMap and the truth is part of every error, and reported beside it.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Moments of a run that are worth a look: where it locked, lost, erred most, was wrong, was slow."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Errors of poses, how they are summed up, and how often they are small: what all metrics are made of.
 
 docs/evaluation.md defines every number.

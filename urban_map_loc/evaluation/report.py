@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """report.html: one file that needs no network, made of the templates in report_page, the tables and the run's numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The numbers inside report.html: columns of whole steps, as differences, compressed, in base64. report_page/data.js reads them."""
 
 from __future__ import annotations

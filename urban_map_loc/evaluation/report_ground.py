@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Buildings and roads for report.html: what is near the drive first, corners in whole decimetres."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The tables of report.html, which are there without JavaScript too."""
 
 from __future__ import annotations

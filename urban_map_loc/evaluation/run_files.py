@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The RUN folder: what the localizer answered, cloud by cloud, and with what it was run."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A drive in parts: stretches on the map, and sections of them, each judged alone, so that one sees where it goes well."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Metrics in words and units: the rows of the printed table and of the report."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """WGS84 positions and the local tangent plane (ENU metres about an area's datum, the `map` frame of REP-105)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Poses in the plane, SE(2).
 
 Convention (REP-103): x forward or east, y left or north, yaw counter-clockwise positive, 0 along x, in [rad], wrapped to

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Trajectory: stamped WGS84 poses, the form of routes and truth."""
 
 from __future__ import annotations

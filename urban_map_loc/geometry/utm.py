@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """UTM coordinates to latitude and longitude (Krueger's series of order four, WGS84): under 1 mm inside a zone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Aids: what comes from outside the car's own scans and odometry. First guesses, and a GNSS receiver under watch."""
 
 from __future__ import annotations

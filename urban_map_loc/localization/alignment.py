@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled alignment of wall hits with the map: what the distance field and its slope say of a pose.
 
 The objective is the mean of exp(-(d / sigma)^2 / 2) over the hits, d the distance to the nearest wall: Welsch's robust kernel. Its

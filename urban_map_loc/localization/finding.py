@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Finding: hypotheses for `T_map_odom` compete to explain the recent drive."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """GnssMonitor: may a GNSS receiver be believed, judged by the pose that map and odometry give without it?
 
 Three tests of the innovation (fix minus pose), each normalised by the covariances of both:

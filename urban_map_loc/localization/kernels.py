@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled kernels that score poses against the map.
 
 A point set is `points (M, 2)` with the `origins (M, 2)` its rays started from, both in the base frame [m]: zeros for a single

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The last pose, kept over a restart: a first guess for the next start."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Localizer: clouds and odometry in, a pose that can be believed out. The same object serves the node and `localize`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """LockRules: when a place is believed, and when another one overrules it."""
 
 from __future__ import annotations

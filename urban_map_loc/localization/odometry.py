@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """OdometryBuffer: where odometry was at a stamp."""
 
 from __future__ import annotations

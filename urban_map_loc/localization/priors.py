@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Priors: first guesses from outside. They say where to look and give a small advantage; the scans decide."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RecentDrive: the wall hits of the last metres, carried by odometry; what hypotheses have to explain."""
 
 from __future__ import annotations

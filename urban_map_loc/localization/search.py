@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Search: where in the whole area one scan may have been made, by network and geometry together."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Tracking: the locked pose, smoothed over the recent drive, and whether it can still be believed."""
 
 from __future__ import annotations

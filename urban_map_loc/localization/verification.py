@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Verification: are MapNet's guesses true to the map?"""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiling and loading everything once, so that the first cloud is answered as fast as the rest."""
 
 from __future__ import annotations

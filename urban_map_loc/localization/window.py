@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PoseWindow: MapNet+PGO made causal. The poses of the recent drive that explain odometry, the map and other fixes together.
 
 Unknown are the poses at the keyframes of the last metres, odometry's scale, and its turn per metre. Factors:

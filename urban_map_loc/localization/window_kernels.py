@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Compiled normal equations of the pose window; see `window.py` for what the factors are.
 
 Poses follow each other as east [m], north [m], yaw [rad]; only neighbours meet in a factor, so that their part of the matrix is

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Calibration: making stated probabilities and covariances agree with what held-out tiles show (Guo et al. 2017).
 
 Pure functions on logits, headings and errors `(N, ...)`; the heads keep what is fitted in buffers, which the model file carries.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PositionCells: the area's drivable squares among which the cells head chooses."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """CellsHead: a probability per position cell, from likeness with what the map looks like there.
 
 A classifier over cells would have to learn every place by itself, from the few tiles that training draws in each. Here the weights

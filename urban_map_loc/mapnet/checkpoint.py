@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints: a safetensors file that rebuilds its network and knows its area.
 
 The header's metadata carry the format's and the package's version, the configuration, the datum, the area's content hash, what training

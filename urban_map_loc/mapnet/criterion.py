@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What training minimises: MapNet's criterion (Brahmbhatt et al. 2018), in the form that belongs to each head.
 
 Tiles come in tuples, each along one drive: an absolute term for every tile, a relative one for the motion between them. The relative

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How well the pose distributions of successive tiles agree with the known motion between them.
 
 The likelihood form of MapNet's relative term. With one hypothesis a tile and no outliers it is MapNet's own: minus the logarithm of

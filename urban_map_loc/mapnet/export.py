@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Export: the network as ONNX or TorchScript, for use outside Python, checked against the network that it was made from."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Inference: a trained network made ready to answer one tile at a time, as fast as its device allows."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The distinct places that a tile may show, each with its pose and probability: what the evidence of a drive is made of."""
 
 from __future__ import annotations

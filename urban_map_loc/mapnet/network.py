@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """MapNet: a trunk and a head on building tiles (after Brahmbhatt et al. 2018, with OSM tiles in place of photographs)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The weights that come with the package: MapNet's default network, trained on generated towns (`urban_map_loc pretrain`)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """PolarTrunk: the tile seen from its centre, in directions and rings of range.
 
 A car that turns on the spot sees the same, turned. In directions about the car that is a shift along the circle, which convolutions

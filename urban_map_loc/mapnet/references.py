@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The map's reference views, with which MapNet compares what a car sees: where they are taken, and what the network makes of them."""
 
 from __future__ import annotations

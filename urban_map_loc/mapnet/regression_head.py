@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RegressionHead: a pose read off the feature directly, for comparison with position cells."""
 
 from __future__ import annotations

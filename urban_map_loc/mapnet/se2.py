@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """SE(2) on tensors, with gradients: what `geometry.pose2` is on arrays. Poses `(..., 3)`: x, y [m], yaw [rad]."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Reading ahead: a bag's next messages are fetched in another thread while the last ones wait for their time."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Between messages and our types.
 
 Message setters check no types: an int or a numpy scalar in a float field publishes garbage, silently. Hence every number here goes

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the node says of itself on /diagnostics: one status a subject, by the rules of docs/diagnostics.md.
 
 Thresholds are settings (`diagnostics.*`); this file compares.

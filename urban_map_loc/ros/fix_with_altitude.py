@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`fix_with_altitude`: repeats fixes with an altitude in them, for nodes that take none without.
 
 The localizer knows no height and says NaN, as NavSatFix wants it. robot_localization's navsat_transform_node throws such fixes away.

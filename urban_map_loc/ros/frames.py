@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Frames in and out: where sensors sit on the car, from /tf_static, and `map` to `odom` on TF. Both only where ROS has the packages."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What the node has seen lately: counts, rates, delays. `diagnostics.py` judges it."""
 
 from __future__ import annotations

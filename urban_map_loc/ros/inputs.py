@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What comes in, while the node is active: looked at, put in order, and handed to the worker. Nothing here waits."""
 
 from __future__ import annotations

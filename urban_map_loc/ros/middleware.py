@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What must stand in the environment before rclpy starts."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """`localizer_node`: its life cycle and parameters. Topics in are in `inputs.py`, the thread in `worker.py`, topics out in `outputs.py`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What goes out: a scan's answer, odometry in the map, the map itself."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """ROS parameters generated from `config/`: names, defaults, descriptions and ranges stand there and nowhere else.
 
 What is said here is when a parameter takes effect: at once, when the node is configured, or when the process starts.

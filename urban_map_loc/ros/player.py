@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Plays a bag's messages into ROS with their own timing and `/clock`, for machines without `ros2 bag`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Quality of service of every topic, with the reason; and how users override it the way ROS 2 has it.
 
 A parameter `qos_overrides.<topic>.<subscription or publisher>.<policy>` goes before what stands here. The topic is the resolved name, such

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Listens to a running localizer and makes of its messages what `localize` writes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The thread that owns the localizer.
 
 Subscriptions only hand things over and return, so odometry never waits for a network. Of the clouds only the newest waits: while one is

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Ray casting into triangles, by open3d."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """SemanticKITTI's classes of what a simulated ray can meet (Behley et al. 2019, table of labels), and how bright they are."""
 
 VEHICLE, PERSON, ROAD, BUILDING, FENCE, VEGETATION, TRUNK, POLE = 10, 30, 40, 50, 51, 70, 71, 80

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A drive along a route with a simulated sensor, odometry and GNSS receiver, as a bag with its truth."""
 
 from __future__ import annotations

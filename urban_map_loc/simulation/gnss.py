@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A GNSS receiver on the car: one that suffers from the houses beside the street, or a recorded one played again."""
 
 from __future__ import annotations

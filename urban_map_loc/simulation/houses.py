@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Filling the blocks of a generated town with footprints: detached houses, terraces, courtyards, churches, halls, parks."""
 
 from __future__ import annotations

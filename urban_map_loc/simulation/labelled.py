@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Labelled clouds of streets that are all different: what a segmentation of clouds learns from.
 
 Every few clouds the surroundings, the sensor and its height change, far beyond what one place or one car shows, so that what is

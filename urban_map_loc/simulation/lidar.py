@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A lidar, or what a stereo pair measures, in a world of triangles."""
 
 from __future__ import annotations

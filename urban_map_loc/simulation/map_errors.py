@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Where the world differs from the map: walls that the outline leaves out, houses that were built since.
 
 Houses that were pulled down since are left out of the world (`world.py`), and all are shifted there.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A car's odometry: the truth with a wrong scale, drift and noise."""
 
 from __future__ import annotations

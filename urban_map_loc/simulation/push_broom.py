@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """RobotCar's push-broom scanner, and the clouds that its scans make on the way.
 
 The scanner sees a plane across the street. Scans of the last metres, put together by odometry as `convert robotcar` does it, are a cloud

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a simulated car records on its way: a cloud for every stamp, and odometry and fixes between them."""
 
 from __future__ import annotations

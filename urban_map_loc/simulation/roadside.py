@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What no map knows beside the roads: parked cars, trees, hedges, and on demand fences, poles, people, bushes and thickets."""
 
 from __future__ import annotations

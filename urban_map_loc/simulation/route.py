@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A car's drive along an area's roads: where it goes, how fast, and its pose over time."""
 
 from __future__ import annotations

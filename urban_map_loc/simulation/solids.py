@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Triangle meshes of what a lidar meets: extruded footprints, boxes, trees."""
 
 from __future__ import annotations

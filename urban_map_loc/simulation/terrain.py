@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The ground's height: level, or gentle hills made of waves."""
 
 from __future__ import annotations

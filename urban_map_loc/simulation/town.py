@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A generated town as an OpenStreetMap file: irregular streets, varied blocks, the same for the same seed on any machine."""
 
 from __future__ import annotations

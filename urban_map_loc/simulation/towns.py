@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Many generated towns as one area: what the packaged weights of MapNet are trained on."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Moving vehicles about the car: oncoming ones, and now and then one ahead or behind."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The world of a simulated drive: an area's buildings as they might really stand, and what no map knows beside the roads."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Tiles from a scan: walls where rays end on them, and what the rays pass over, since the absence of walls is evidence too.
 
 Pixels are those of `TileGrid` and rays those of tiles from the map, so that both kinds of tile show a place alike.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Tiles from the map with visibility: rays from the ego stop at the first building, as a lidar's do.
 
 The scan effects (`ScanEffectsConfig`, drawn in `tile/scene.py`) turn the map's clean view into one that a sensor may have had.

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The renderer of `tile/from_map.py` on PyTorch, for a GPU: thousands of tiles at a time.
 
 All rays take their steps together; those that have ended are dropped now and then. Positions are double precision, as in the

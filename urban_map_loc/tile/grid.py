@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """TileGrid: the one place that knows pixels.
 
 A tile is a square image `(size_px, size_px)` centred on the ego, in the base frame. Row 0 is the farthest forward (largest

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The compiled part of `tile/from_map.py`: rays through the distance field, and what a `Scene` does to them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The tile's road channel: the road surface of the map, as far as the rays see."""
 
 from __future__ import annotations

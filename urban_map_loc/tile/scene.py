@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a scan may have suffered, drawn at random for many tiles at once: `ScanEffectsConfig` in numbers that renderers read.
 
 Both renderers, on numba and on PyTorch, take the same `Scene`, so that they draw the same tiles. Each effect draws from a

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Adapting: a trained model learns on from a drive with odometry and no known pose, as MapNet+ (Brahmbhatt et al. 2018, section 3.3).
 
 The absolute term holds on tiles from the map, the relative term on tiles of the drive.

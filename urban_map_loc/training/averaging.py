@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """WeightAverage: what is validated and saved is the mean of the last weights, not where the last step happened to end."""
 
 from __future__ import annotations

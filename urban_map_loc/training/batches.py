@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """TileBatches: poses drawn on the roads, with the tiles that a car would see there."""
 
 from __future__ import annotations

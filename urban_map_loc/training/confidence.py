@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Making a trained network's confidence mean something: fitted on some held-out tiles, judged on others."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """DriveTiles: what a car saw on a drive, with odometry alone."""
 
 from __future__ import annotations

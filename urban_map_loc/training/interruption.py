@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Ctrl-C and a polite kill end a training between two steps, not within one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The machine that trains: how many threads, and kernels that give the same result every time."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Processes: several of them train one network, each on its share of every batch, as `torchrun` starts them.
 
 Gradients are summed, and batch norms see the whole batch, so that the result is that of one process up to rounding.

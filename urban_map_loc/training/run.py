@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """A whole training: from an area to a model file, through interruptions."""
 
 from __future__ import annotations

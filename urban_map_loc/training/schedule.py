@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """How the learning rate goes over a training."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Training of the fully convolutional segmentation on labelled clouds, wherever those come from."""
 
 from __future__ import annotations

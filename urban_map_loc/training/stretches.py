@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Stretches of drives: smooth paths along the road graph, through junctions."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The trainer: tiles rendered on the fly, AdamW on a cosine schedule, by minutes or by steps, resumable, in one process or several."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What a network reaches on tiles at poses it was not trained on."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Warm start: begin with what another model has learned, on whatever area."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What is missing or wrong on this machine or this ROS graph: small checks, each with the remedy.
 
 A check is a function that yields findings, and an entry in the table of its file: `machine.CHECKS` and `transport.CHECKS` look at this

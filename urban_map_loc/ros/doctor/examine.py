@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The whole examination: this machine, the way between processes, a running graph."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """What was heard of a running ROS graph, as plain data: checks need no ROS, and tests no waiting."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Listens to a running ROS graph for a few seconds and writes down what it hears."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Checks of the localizer itself: whether it runs, its state, its clock, the extrinsic, its files, and what it says of itself."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """The other process of the transport probe: sends clouds of megabytes, best effort, once somebody listens.
 
 `python -m urban_map_loc.ros.doctor.talker TOPIC BYTES COUNT PERIOD_S TIMEOUT_S`

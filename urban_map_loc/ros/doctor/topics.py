@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Checks of what comes in: topics, types, rates, stamps, frames, and whether clouds and odometry tell of one drive."""
 
 from __future__ import annotations

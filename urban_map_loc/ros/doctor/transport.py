@@ -1,3 +1,5 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
 """Checks of the way from one process to another: settings, shared memory, and large clouds really sent."""
 
 from __future__ import annotations
