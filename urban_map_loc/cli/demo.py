@@ -12,9 +12,10 @@ import shlex
 import sys
 from pathlib import Path
 
+from urban_map_loc.config import TrainingConfig
+
 HELP = "map, train, drive, localize through the node over DDS, evaluate: offline"
 
-TRAINING_MINUTES = 1.7
 ROUTE_M = 520.0  # about a minute's drive
 TOWN_SEED, ROUTE_SEED, DRIVE_SEED = 7, 3, 1
 
@@ -23,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `demo`."""
     parser.add_argument("--out", type=Path, default=Path("build/demo"), metavar="FOLDER", help="for all files (default: %(default)s)")
     parser.add_argument(
-        "--minutes", type=float, default=TRAINING_MINUTES, help="training time; kept for the next time (default: %(default)s)"
+        "--minutes",
+        type=float,
+        default=TrainingConfig().minutes,
+        help="training time; kept for the next time (default: %(default)g, shown alone)",
     )
 
 
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if _is_trained(model, area.content_hash, args.minutes):
         _say(f"{model} is trained for this town already; delete it to train again")
     else:
-        _command("train", area_file, "--out", model, "--minutes", args.minutes)
+        _command("train", area_file, "--out", model, *(("--minutes", args.minutes) if args.minutes else ()))
     town_route(area, ROUTE_SEED, ROUTE_M).write_csv(route)
     _command("simulate", area_file, "--route", route, "--out", bag, "--sensor", "vlp16", "--seed", DRIVE_SEED)
     _say(f"{bag} is played to localizer_node over DDS, in real time")
@@ -74,7 +78,7 @@ def _command(*words: object) -> None:
 
 def _is_trained(model: Path, area_hash: str, minutes: float) -> bool:
     """Whether an earlier demo has trained just this."""
-    from urban_map_loc.config import TrainConfig, TrainingConfig
+    from urban_map_loc.config import TrainConfig
     from urban_map_loc.errors import ModelError
     from urban_map_loc.mapnet.checkpoint import load_checkpoint
 
