@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from test_cloud_extraction import street
 
 from urban_map_loc.cloud import fcn_kernels as k
 from urban_map_loc.cloud.cloud import Cloud
@@ -83,6 +84,15 @@ def test_flatness_and_view_of_a_column_are_those_of_the_walls():
     inside = fine.slots[2 * a : 2 * a + 2, 2 * b : 2 * b + 2].ravel()
     assert f[k.FLAT_FINE, a, b] == pytest.approx(np.nanmax(thin[inside[inside >= 0]]))
     assert f[k.VIEW, a, b] == pytest.approx(needed_heights(own, 0.5, 9.0)[1][own.slots[a, b]] / 6.0)
+
+
+def test_walls_are_those_of_the_extraction_by_shape():
+    cloud, _ = street()
+    grid = CloudGrid.of(cloud.points, FcnGridConfig(), 50.0)
+    walls = np.repeat(grid.features()[k.WALL][None] > 0.0, k.BANDS, axis=0)
+    by_shape = building_mask(cloud, CloudConfig(kind="geometric"))
+    assert by_shape.sum() > 1000
+    np.testing.assert_array_equal(grid.points_of(walls), by_shape)
 
 
 def test_what_lies_outside_or_on_the_car_is_not_seen():

@@ -17,17 +17,20 @@ from urban_map_loc.cloud.fcn_kernels import (
     FLAT_FINE,
     HIGHEST_M,
     VIEW,
+    WALL,
     column_features,
     count_in_columns,
     points_in_columns,
     spread,
 )
 from urban_map_loc.cloud.ground import Floats, follow_ground, level_plane
-from urban_map_loc.cloud.walls import needed_heights
-from urban_map_loc.config import FcnGridConfig
+from urban_map_loc.cloud.walls import COARSE_SHARE, FINE_SHARE, candidates, combined, joined, needed_heights
+from urban_map_loc.config import CloudConfig, FcnGridConfig
 
+# The extraction by shape as it is unless told otherwise: part of what was learnt, so that its settings do not change what the network sees.
+SHAPE = CloudConfig()
 # Columns of half, once and twice the grid's size are flat if their points are as thin as this [m]: where flatness is 0.
-FLAT_M = (0.075, 0.115, 0.2)
+FLAT_M = (FINE_SHARE * SHAPE.wall_thickness_m, SHAPE.wall_thickness_m, COARSE_SHARE * SHAPE.wall_thickness_m)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +58,15 @@ class CloudGrid:
         columns = coarser(fine, 0.5 * size_m)
         coarse = coarser(columns, size_m)
         lean = wall_lean(columns, size_m)
-        spread(fine, flatness(fine, 0.5 * size_m, lean, FLAT_M[0]), 1, out[FLAT_FINE])
-        spread(columns, flatness(columns, size_m, lean, FLAT_M[1]), 0, out[FLAT])
-        spread(coarse, flatness(coarse, 2.0 * size_m, lean, FLAT_M[2]), -1, out[FLAT_COARSE])
+        flat = [flatness(c, s * size_m, lean, t) for c, s, t in zip((fine, columns, coarse), (0.5, 1.0, 2.0), FLAT_M, strict=True)]
+        spread(fine, flat[0], 1, out[FLAT_FINE])
+        spread(columns, flat[1], 0, out[FLAT])
+        spread(coarse, flat[2], -1, out[FLAT_COARSE])
         out[FLAT_COARSE][columns.slots == EMPTY] = 0.0
-        _, view = needed_heights(columns, size_m, HIGHEST_M)
+        needed, view = needed_heights(columns, size_m, SHAPE.wall_height_m)
         spread(columns, np.minimum(view, HIGHEST_M) / 6.0, 0, out[VIEW])
+        kinds = candidates(columns, combined(fine, flat[0], columns, flat[1], coarse, flat[2]), needed)
+        out[WALL] = joined(columns, kinds, view, size_m, SHAPE.wall_length_m)
         out[[FLAT_FINE, FLAT, FLAT_COARSE]] = np.clip(out[[FLAT_FINE, FLAT, FLAT_COARSE]], -2.0, 2.0)
         return out
 

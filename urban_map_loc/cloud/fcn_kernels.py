@@ -23,9 +23,10 @@ BAND_TOPS_M = (0.8, 1.5, 2.2, 3.5, 6.0)
 BANDS = len(BAND_TOPS_M) + 1
 # Features beside the points in each band: those of a column's own points,
 (ON_GROUND, HIGHEST, LOWEST, MEAN_X, MEAN_Y, SPREAD_XX, SPREAD_XY, SPREAD_YY, DISTANCE) = range(BANDS, BANDS + 9)
-# and those of what is about it: how flat it is in three sizes (`columns.flatness`), and how high the sensor sees (`walls.needed_heights`).
-(FLAT_FINE, FLAT, FLAT_COARSE, VIEW) = range(BANDS + 9, BANDS + 13)
-FEATURES = BANDS + 13
+# and those of what is about it: how flat it is in three sizes (`columns.flatness`), how high the sensor sees (`walls.needed_heights`), and
+# whether the extraction by shape takes it for a wall.
+(FLAT_FINE, FLAT, FLAT_COARSE, VIEW, WALL) = range(BANDS + 9, BANDS + 14)
+FEATURES = BANDS + 14
 HIGHEST_M = 12.0  # what is higher is so high
 FAR_M = 50.0  # the distance that is 1
 
