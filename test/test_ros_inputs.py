@@ -215,7 +215,8 @@ def test_the_last_pose_is_kept_and_is_a_guess_for_the_next_start(bench, tmp_path
     file = tmp_path / "state" / "last_pose.json"
     b = bench(last_pose_file=str(file), last_pose_period_s=1000.0)
     assert not b.localizer.guesses
-    lock(b)  # the first is written at once
+    lock(b)
+    b.spin_until(file.exists)  # the first is written at once
     first = json.loads(file.read_text())
     b.send(1.3)
     assert json.loads(file.read_text()) == first  # the next when its time has come,

@@ -28,6 +28,8 @@ class GeoBox(NamedTuple):
             west, south, east, north = (float(part) for part in text.split(","))
         except ValueError:
             raise AreaError(f"{text!r} is no box; give west,south,east,north in degrees, such as -1.27,51.75,-1.25,51.77") from None
+        if west == 180.0:
+            west = -180.0  # the same meridian, from its east
         if not (-180.0 <= west <= 180.0 and -180.0 <= east <= 180.0 and -90.0 <= south < north <= 90.0) or west == east:
             raise AreaError(f"{text!r} is no box on Earth; give west,south,east,north in degrees with south < north")
         return cls(west, south, east if east > west else east + 360.0, north)
