@@ -1,9 +1,10 @@
 # Copyright 2026 urban_map_loc maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Oxford, a real RobotCar route on the real map with three simulated sensors: push-broom, HDL-32 and stereo (about 50 min).
+"""Oxford, a real RobotCar route on the real map with three simulated sensors: push-broom, HDL-32 and stereo (about 15 min).
 
-Each sensor gets a model that was trained on what it sees, and the settings of the localizer that docs/cloud.md and docs/training.md
-recommend for it. The world is that of `simulate --world street`: hills, people, fences, and a map that is some years old.
+The packaged weights are shown the map, for each sensor as it sees it (--minutes trains them on), and the localizer has the settings that
+docs/cloud.md and docs/training.md recommend. The world is that of `simulate --world street`: hills, people, fences, and a map that is some
+years old.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def measured(area: Path, route: Path, sensor: str, given: Namespace) -> dict[str
     model, bag, run = given.out / f"{sensor}.safetensors", given.out / f"drive_{sensor}", given.out / f"run_{sensor}"
     durations = {}
     if not (given.reuse and model.is_file()):
-        budget = ("--steps", str(given.steps)) if given.steps else ("--minutes", str(given.minutes))
+        budget = ("--minutes", str(given.minutes)) if given.minutes else ()
         durations["train"] = step("train", area, "--out", model, *budget, "--seed", str(SEED), *settings(chain.train))
     if not (given.reuse and bag.is_dir()):
         where = ("--duration", str(given.duration), *(() if given.start is None else ("--start", str(given.start))))
@@ -72,9 +73,8 @@ def measured(area: Path, route: Path, sensor: str, given: Namespace) -> dict[str
 
 def main() -> None:
     """The table, one column a sensor, and a picture each."""
-    options = parser(__doc__ or "", "oxford_sensors", minutes=10.0)
+    options = parser(__doc__ or "", "oxford_sensors", minutes=0.0)
     options.add_argument("--sensors", nargs="+", choices=tuple(CHAINS), default=list(CHAINS), help="default: all three")
-    options.add_argument("--steps", type=int, default=0, help="training steps of each, in place of --minutes")
     options.add_argument("--world", choices=tuple(WORLDS), default="street", help="of `simulate` (default: %(default)s)")
     options.add_argument("--rate", type=float, default=5.0, help="clouds a second (default: %(default)s)")
     options.add_argument("--duration", type=float, default=300.0, help="seconds of the longest stretch in the area (default: %(default)s)")
