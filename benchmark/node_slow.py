@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-from node_rate import LAST_ANSWER_S, Bench, Drive, Process
 from pipeline import ROOT, percentiles, store
-
-from urban_map_loc.ros.middleware import prepare_environment
+from pipeline.over_dds import LAST_ANSWER_S, Bench, Drive, measured, prepare
 
 SLOW_NODE = """
 import sys, time
@@ -51,22 +47,14 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=30.0, help="play so long (default: %(default)s)")
     options.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "node_slow", help="default: %(default)s")
     args = options.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    prepare_environment()
-    os.environ.setdefault("ROS_DOMAIN_ID", str(40 + os.getpid() % 50))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    scratch = args.out / "clouds.raw"
-    drive = Drive(args.bag, 2.0, args.points, args.cloud_hz, scratch)
+    scratch = prepare(args.out)
+    bench = Newest(Drive(args.bag, 2.0, args.points, args.cloud_hz, scratch))
     code = SLOW_NODE.format(test=str(ROOT / "test"), work_s=args.work_ms / 1e3)
-    process = subprocess.Popen([sys.executable, "-c", code, "--ros-args", "-p", "area:=none", "-p", "model:=none"])
+    command = [sys.executable, "-c", code, "--ros-args", "-p", "area:=none", "-p", "model:=none"]
     try:
-        bench = Newest(drive)
-        bench.wait(process)
-        bench.play(args.seconds, 50.0, Process(process.pid))
+        measured(bench, command, args.seconds, 50.0)
     finally:
         scratch.unlink(missing_ok=True)
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=20.0)
     stamps = sorted(bench.answered)
     delay_ms = [(bench.answered[s] - bench.sent[s]) * 1e3 for s in stamps]
     third = max(1, len(delay_ms) // 3)

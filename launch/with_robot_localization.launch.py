@@ -57,26 +57,22 @@ def _filters(context: LaunchContext) -> list[Node]:
     datum = read_head(Path(LaunchConfiguration("area").perform(context))).datum
     common = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
     namespace, odom = LaunchConfiguration("namespace"), LaunchConfiguration("odom")
+
+    def ekf(name: str, filtered: str, condition: IfCondition | None = None) -> Node:
+        return Node(
+            package="robot_localization",
+            executable="ekf_node",
+            name=name,
+            namespace=namespace,
+            output="screen",
+            parameters=[LaunchConfiguration("ekf_file"), common],
+            remappings=[("odom", odom), ("odometry/filtered", filtered)],
+            condition=condition,
+        )
+
     return [
-        Node(
-            package="robot_localization",
-            executable="ekf_node",
-            name="ekf_map",
-            namespace=namespace,
-            output="screen",
-            parameters=[LaunchConfiguration("ekf_file"), common],
-            remappings=[("odom", odom), ("odometry/filtered", FILTERED)],
-        ),
-        Node(
-            package="robot_localization",
-            executable="ekf_node",
-            name="ekf_odom",
-            namespace=namespace,
-            output="screen",
-            parameters=[LaunchConfiguration("ekf_file"), common],
-            remappings=[("odom", odom), ("odometry/filtered", "odometry/local")],
-            condition=IfCondition(LaunchConfiguration("odom_tf")),
-        ),
+        ekf("ekf_map", FILTERED),
+        ekf("ekf_odom", "odometry/local", IfCondition(LaunchConfiguration("odom_tf"))),
         Node(
             package="urban_map_loc",
             executable="fix_with_altitude",

@@ -63,3 +63,19 @@ def ros_context():
     rclpy.init(context=context, domain_id=new_domain())
     yield context
     rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
+def bench(ros_context):
+    """Makes nodes over DDS with what talks to them (`ros_bench.Bench`); a localizer whose answers are known unless one is given."""
+    from ros_bench import Bench, FakeLocalizer
+
+    made = []
+
+    def make(localizer=None, **keywords):
+        made.append(Bench(ros_context, localizer or FakeLocalizer(), **keywords))
+        return made[-1]
+
+    yield make
+    for b in made:
+        b.close()

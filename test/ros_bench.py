@@ -16,7 +16,7 @@ from nav_msgs.msg import OccupancyGrid, Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import NavSatFix, PointCloud2, PointField
+from sensor_msgs.msg import NavSatFix, NavSatStatus, PointCloud2, PointField
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
@@ -216,3 +216,12 @@ class Bench:
         self.executor.remove_node(self.peer)
         self.node.close()
         self.peer.destroy_node()
+
+
+def lock(b: Bench, start_s: float = 1.0) -> NavSatFix:
+    """Send clouds until the fake localizer is locked, which its third one does; the last fix, after its pose has come."""
+    for k in range(3):
+        fix = b.send(start_s + 0.1 * k)
+    assert fix.status.status == NavSatStatus.STATUS_FIX
+    b.spin_until(lambda: b.got["~/pose"])
+    return fix

@@ -11,32 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
-from ros_bench import COVARIANCE, T_MAP_ODOM, TOO_OLD_S, Bench, FakeLocalizer, cloud_message, odometry_message, time_of
+from ros_bench import COVARIANCE, T_MAP_ODOM, TOO_OLD_S, cloud_message, lock, odometry_message, time_of
 from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_srvs.srv import Trigger
 
 from urban_map_loc.geometry.pose2 import Pose2, quaternion_of_yaw
 from urban_map_loc.ros import frames, qos
 from urban_map_loc.ros.inputs import Inputs
-
-
-@pytest.fixture
-def bench(ros_context):
-    made = []
-
-    def make(localizer=None, **parameters):
-        made.append(Bench(ros_context, localizer or FakeLocalizer(), **parameters))
-        return made[-1]
-
-    yield make
-    for b in made:
-        b.close()
-
-
-def lock(b, start_s=1.0):
-    for k in range(3):
-        fix = b.send(start_s + 0.1 * k)
-    assert fix.status.status == NavSatStatus.STATUS_FIX
 
 
 def guess(stamp_s=0.0, x=30.0, y=-10.0, yaw=0.5, frame="map", variances=(4.0, 9.0, 0.1)) -> PoseWithCovarianceStamped:

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from ros_bench import Bench, FakeLocalizer, cloud_message, odometry_message
+from ros_bench import Bench, cloud_message, odometry_message
 from sensor_msgs.msg import NavSatStatus
 from std_srvs.srv import Trigger
 
@@ -58,16 +59,8 @@ class Manager:
 
 
 @pytest.fixture
-def bench(ros_context):
-    made = []
-
-    def make(**parameters):
-        made.append(Bench(ros_context, FakeLocalizer(), start=False, autostart=False, **parameters))
-        return made[-1]
-
-    yield make
-    for b in made:
-        b.close()
+def bench(bench):
+    return partial(bench, start=False, autostart=False)
 
 
 def test_every_transition_in_every_state_is_obeyed_or_refused(bench):

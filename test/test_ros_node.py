@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from ros_bench import COVARIANCE, T_MAP_ODOM, Bench, FakeLocalizer, cloud_message, odometry_message
+from ros_bench import COVARIANCE, T_MAP_ODOM, FakeLocalizer, cloud_message, lock, odometry_message
 from sensor_msgs.msg import NavSatFix, NavSatStatus
 from std_srvs.srv import Trigger
 
@@ -17,26 +17,6 @@ from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.ros import frames
 from urban_map_loc.ros.conversions import UNKNOWN_VARIANCE
 from urban_map_loc.ros.conversions import stamp_s as stamp_of
-
-
-@pytest.fixture
-def bench(ros_context):
-    made = []
-
-    def make(localizer=None, **parameters):
-        made.append(Bench(ros_context, localizer or FakeLocalizer(), **parameters))
-        return made[-1]
-
-    yield make
-    for b in made:
-        b.close()
-
-
-def lock(b, start_s=1.0):
-    for k in range(3):
-        fix = b.send(start_s + 0.1 * k)
-    b.spin_until(lambda: b.got["~/pose"])
-    return fix
 
 
 def has_odometry_of(b, stamp_s):

@@ -7,25 +7,11 @@ from __future__ import annotations
 import pytest
 from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
-from ros_bench import Bench, FakeLocalizer
 
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.localization.tuning import FIXED, TUNABLE
 from urban_map_loc.ros import frames, parameters
 from urban_map_loc.settings import flat_settings
-
-
-@pytest.fixture
-def bench(ros_context):
-    made = []
-
-    def make(**keywords):
-        made.append(Bench(ros_context, FakeLocalizer(), **keywords))
-        return made[-1]
-
-    yield make
-    for b in made:
-        b.close()
 
 
 def call(b, kind, service, request):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urban_map_loc.cli.arguments import assignment, not_negative, positive, seed
+from urban_map_loc.cli.arguments import add_set_option, not_negative, positive, seed
 from urban_map_loc.config import AdaptConfig, LocalizerConfig
 
 if TYPE_CHECKING:
@@ -33,14 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--end", type=positive, metavar="SECONDS", help="use it until so long after its start (default: to the end)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default %(default)s")
     parser.add_argument("--seed", type=seed, default=config.seed, metavar="S", help="default %(default)s")
-    parser.add_argument(
-        "--set",
-        action="append",
-        type=assignment,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other setting of AdaptConfig, such as tuple_length=6 (repeatable)",
-    )
+    add_set_option(parser, "any other setting of AdaptConfig, such as tuple_length=6")
 
 
 def run(args: argparse.Namespace) -> None:

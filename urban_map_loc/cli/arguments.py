@@ -74,3 +74,8 @@ def assignment(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def add_set_option(parser: argparse.ArgumentParser, which: str) -> None:
+    """Declare `--set NAME=VALUE`, repeatable; `which` settings it reaches, for the help."""
+    parser.add_argument("--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help=f"{which} (repeatable)")

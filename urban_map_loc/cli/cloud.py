@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urban_map_loc.cli.arguments import assignment, not_negative
+from urban_map_loc.cli.arguments import add_set_option, not_negative
 from urban_map_loc.config import BUILDINGS_AND_ROADS, CloudConfig, TileConfig
 
 if TYPE_CHECKING:
@@ -50,14 +50,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--at", type=not_negative, default=None, metavar="SECONDS", help="bag: its first cloud so long after its start (0)")
     parser.add_argument("--labels", type=Path, default=None, metavar="FILE.label", help="file: SemanticKITTI's classes of its points")
     parser.add_argument("--kind", choices=kind.metadata["choices"], default=CloudConfig().kind, help="default %(default)s")
-    parser.add_argument(
-        "--set",
-        type=assignment,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="another setting of the extraction, such as building_labels=[50,51] (repeatable)",
-    )
+    add_set_option(parser, "another setting of the extraction, such as building_labels=[50,51]")
 
 
 def run(args: argparse.Namespace) -> None:

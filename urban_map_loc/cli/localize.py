@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from urban_map_loc.cli.arguments import add_topic_option, assignment
+from urban_map_loc.cli.arguments import add_set_option, add_topic_option
 from urban_map_loc.config import LocalizerConfig, NodeConfig
 from urban_map_loc.settings import from_dict, nested
 
@@ -31,14 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the sensor's place in base_link [m, rad], of clouds in its own frame (default: the bag's /tf_static)",
     )
     parser.add_argument("--seed", type=int, default=LocalizerConfig().seed, metavar="S", help="default %(default)s")
-    parser.add_argument(
-        "--set",
-        action="append",
-        type=assignment,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any of the node's settings of the localizer, such as cloud.kind=geometric (repeatable)",
-    )
+    add_set_option(parser, "any of the node's settings of the localizer, such as cloud.kind=geometric")
 
 
 def run(args: argparse.Namespace) -> None:

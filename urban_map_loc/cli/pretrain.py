@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from urban_map_loc.cli.arguments import assignment, at_least_one, seed
+from urban_map_loc.cli.arguments import add_set_option, at_least_one, seed
 from urban_map_loc.cli.training_bar import training_bar
 from urban_map_loc.config import PretrainingConfig, TrainConfig
 
@@ -22,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=at_least_one, default=settings.steps, metavar="N", help="optimizer steps (default %(default)s)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default %(default)s")
     parser.add_argument("--seed", type=seed, default=TrainConfig().seed, metavar="S", help="of weights and tiles (default %(default)s)")
-    parser.add_argument(
-        "--set", action="append", type=assignment, default=[], metavar="NAME=VALUE", help="any other setting of `train` (repeatable)"
-    )
+    add_set_option(parser, "any other setting of `train`")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted pretraining of the same settings stopped")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from urban_map_loc.cli.arguments import assignment, not_negative, positive, seed
+from urban_map_loc.cli.arguments import add_set_option, not_negative, positive, seed
 from urban_map_loc.config import WORLDS, simulation_config
 
 HELP = "simulate a lidar or stereo pair and odometry along a route"
@@ -41,14 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", action="store_true", help="write each point's class into the field label (SemanticKITTI)")
     parser.add_argument("--start", type=not_negative, metavar="S", help="seconds after the route's start (default: longest stretch)")
     parser.add_argument("--duration", type=positive, metavar="S", help="seconds to drive at most")
-    parser.add_argument(
-        "--set",
-        action="append",
-        type=assignment,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any setting of the simulation, such as slope=0.05 (repeatable); docs/simulation.md",
-    )
+    add_set_option(parser, "any setting of the simulation (docs/simulation.md), such as slope=0.05")
 
 
 def run(args: argparse.Namespace) -> None:

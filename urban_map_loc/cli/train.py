@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from urban_map_loc.cli.arguments import assignment
+from urban_map_loc.cli.arguments import add_set_option
 from urban_map_loc.cli.training_bar import training_bar
 from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, train_config
 
@@ -36,14 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default %(default)s")
     parser.add_argument("--seed", type=int, default=TrainConfig().seed, metavar="S", help="default %(default)s")
-    parser.add_argument(
-        "--set",
-        action="append",
-        type=assignment,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other setting by its name in the model file, such as sampler.tuple_length=3 (repeatable)",
-    )
+    add_set_option(parser, "any other setting by its name in the model file, such as sampler.tuple_length=3")
     parser.add_argument(
         "--start",
         metavar="MODEL.safetensors",

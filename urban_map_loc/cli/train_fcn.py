@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from urban_map_loc.cli.arguments import assignment, at_least_one, seed
+from urban_map_loc.cli.arguments import add_set_option, at_least_one, seed
 from urban_map_loc.config import FcnConfig, FcnTrainingConfig
 
 HELP = "train the segmentation of clouds (cloud.kind fcn)"
@@ -21,14 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clouds", type=at_least_one, default=training.clouds, metavar="N", help="simulated clouds (default %(default)s)")
     parser.add_argument("--steps", type=at_least_one, default=training.steps, metavar="N", help="optimizer steps (default %(default)s)")
     parser.add_argument("--seed", type=seed, default=FcnConfig().seed, metavar="S", help="of weights and clouds (default %(default)s)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        type=assignment,
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other setting by its name in the file, such as training.batch_size=16 (repeatable)",
-    )
+    add_set_option(parser, "any other setting by its name in the file, such as training.batch_size=16")
 
 
 def run(args: argparse.Namespace) -> None:

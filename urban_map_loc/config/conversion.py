@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from urban_map_loc.settings import Section, setting
 
+# Of clouds of push-broom scans, recorded or simulated.
+STRIP_BEHIND_M, STRIP_SPACING_M = 40.0, 0.1
+
 
 @dataclass(frozen=True)
 class ConversionConfig(Section):
@@ -21,7 +24,7 @@ class ConversionConfig(Section):
         5.0, "the same of clouds made of push-broom scans: one has most of the last one's points again", unit="Hz", low=0.01, high=100.0
     )
     strip_behind_m: float = setting(
-        40.0, "a cloud of push-broom scans holds those of the last so many metres driven", unit="m", low=1.0, high=500.0
+        STRIP_BEHIND_M, "a cloud of push-broom scans holds those of the last so many metres driven", unit="m", low=1.0, high=500.0
     )
     strip_ahead_m: float = setting(
         0.0,
@@ -31,7 +34,7 @@ class ConversionConfig(Section):
         high=500.0,
     )
     strip_spacing_m: float = setting(
-        0.1, "push-broom scans nearer than this to the last one are left out: a car that stands scans one wall again and again",
+        STRIP_SPACING_M, "push-broom scans nearer than this to the last one are left out: a car that stands scans one wall again and again",
         unit="m", low=0.01, high=10.0,
     )  # fmt: skip
     strip_limit_s: float = setting(

@@ -111,6 +111,9 @@ class FusionConfig(Section):
     lost_disagreement_m: float = setting(
         4.0, "metres times missing agreement after which a lock is lost: 10 m at no agreement at all, 40 m at 0.3", unit="m", low=0.1
     )
+    doubtful_share: float = setting(
+        0.25, "from this share of it on other places are looked for as often as while finding", low=0.0, high=1.0
+    )
     standing_m_s: float = setting(2.0, "while standing, time speaks for or against a pose as if driving this fast", unit="m/s", low=0.0)
     odometry_noise: float = setting(0.03, "odometry's drift per metre driven, 1 sigma", unit="m/m", low=0.0, high=1.0)
     odometry_heading_noise: float = setting(

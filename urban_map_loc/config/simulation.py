@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from urban_map_loc.config.conversion import STRIP_BEHIND_M, STRIP_SPACING_M
 from urban_map_loc.settings import Section, from_dict, setting
 
 
@@ -59,9 +60,11 @@ class SimulationConfig(Section):
     odometry_walk_rad: float = setting(0.001, "heading error that accumulates over a metre, random", unit="rad/sqrt(m)", low=0.0, high=0.1)
     odometry_slip_m: float = setting(0.0, "error of distance that accumulates over a metre, random", unit="m/sqrt(m)", low=0.0, high=1.0)
     strip_behind_m: float = setting(
-        40.0, "a cloud of push-broom scans holds those of the last so many metres driven", unit="m", low=1.0, high=500.0
+        STRIP_BEHIND_M, "a cloud of push-broom scans holds those of the last so many metres driven", unit="m", low=1.0, high=500.0
     )
-    strip_spacing_m: float = setting(0.1, "push-broom scans nearer than this to the last one are left out", unit="m", low=0.01, high=10.0)
+    strip_spacing_m: float = setting(
+        STRIP_SPACING_M, "push-broom scans nearer than this to the last one are left out", unit="m", low=0.01, high=10.0
+    )
     gnss_rate_hz: float = setting(5.0, "fixes per second (RobotCar's receiver: 5)", unit="Hz", low=0.1, high=50.0)
     gnss_noise_m: float = setting(0.3, "standard deviation of a fix from one to the next, each axis", unit="m", low=0.0, high=100.0)
     gnss_wander_m: float = setting(0.9, "standard deviation of its slow error, each axis", unit="m", low=0.0, high=100.0)

@@ -13,8 +13,6 @@ from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.localization.window import PoseWindow
 
-# From this share of the disagreement that ends a lock on, other places are looked for as often as while finding.
-DOUBTFUL = 0.25
 # One scan never speaks for more than so many metres, however long none has come.
 LONGEST_STEP_M = 3.0
 
@@ -91,7 +89,8 @@ class Tracker:
     @property
     def doubtful(self) -> bool:
         """Whether the recent scans make another place likely enough to look for it."""
-        return self._disagreement_m > DOUBTFUL * self.config.fusion.lost_disagreement_m
+        fusion = self.config.fusion
+        return self._disagreement_m > fusion.doubtful_share * fusion.lost_disagreement_m
 
     @property
     def disagreement(self) -> str:
