@@ -23,6 +23,15 @@ class VerificationConfig(Section):
     look_over_m: float = setting(
         2.5, "buildings known to be lower hide nothing: sheds and garages, over which a lidar sees the wall behind", unit="m", low=0.0
     )
+    expected_reach_m: float = setting(48.0, "walls of the map are expected to be seen from so far", unit="m", low=5.0, high=500.0)
+    expected_near_m: float = setting(
+        1.0, "a hit this near to the wall that the map has along its ray is on it", unit="m", low=0.1, high=10.0
+    )
+    expected_near_share: float = setting(0.03, "and by so much of its distance more: headings err", low=0.0, high=0.5)
+    expected_hidden: float = setting(
+        0.5, "a wall of the map that something hides counts this much of one that is missing: in a narrower street all are hidden", low=0.0
+    )
+    expected_belief: int = setting(20, "as many rays count as missing besides: few walls in sight say little", low=1)
     position_step_m: float = setting(2.0, "grid of candidate positions", unit="m", low=0.25, high=10.0)
     heading_steps: int = setting(120, "candidate headings per turn", low=8, high=720)
     road_reach_m: float = setting(4.0, "candidates lie this near to a road", unit="m", low=0.5, high=100.0)
@@ -61,7 +70,7 @@ class FusionConfig(Section):
         high=1.0,
     )
     lock_misfit_ratio: float = setting(
-        3.0,
+        3.4,
         "every other place leaves this many times as much unexplained (1 - agreement), where no scan on its own speaks for the place; "
         "wrong places reached 1.9",
         low=1.0,
@@ -76,7 +85,7 @@ class FusionConfig(Section):
         high=100.0,
     )
     lock_support: float = setting(
-        2.2,
+        2.7,
         "taken off that where all do, verified or as MapNet alone sees it; of right places 85 % had a support of 0.6 and more when they "
         "were locked, wrong ones in Oxford 0.5 and less",
         low=0.0,
@@ -88,6 +97,9 @@ class FusionConfig(Section):
         "buildings are missing, kidnapped cars have 2 to 6",
         low=1.0,
         high=100.0,
+    )
+    overrule_margin: float = setting(
+        0.2, "and only for a place that explains the drive better by this much: right ones lacked up to 0.13", low=0.0, high=1.0
     )
     vote_m: float = setting(2.0, "scans this far apart speak for or against a place", unit="m", low=0.0)
     lock_margin: float = setting(0.03, "lead over the best other place needed to lock", low=0.0, high=1.0)
@@ -109,7 +121,7 @@ class FusionConfig(Section):
         high=1.0,
     )
     lost_disagreement_m: float = setting(
-        4.0, "metres times missing agreement after which a lock is lost: 10 m at no agreement at all, 40 m at 0.3", unit="m", low=0.1
+        2.0, "metres times missing agreement after which a lock is lost: 5 m at no agreement at all, 20 m at 0.3", unit="m", low=0.1
     )
     doubtful_share: float = setting(
         0.25, "from this share of it on other places are looked for as often as while finding", low=0.0, high=1.0

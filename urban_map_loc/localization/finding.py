@@ -91,7 +91,9 @@ class Finder:
         promising = np.argsort(-scores)[: self.config.hypotheses]
         poses, scores = poses[promising], scores[promising]
         refined = min(self.config.refined_hypotheses, len(promising))
-        poses[:refined], scores[:refined] = self.verifier.refine(points, origins, poses[:refined])
+        poses[:refined], _ = self.verifier.refine(points, origins, poses[:refined])
+        scores[:refined] = self.verifier.agreement(points, origins, poses[:refined])
+        scores[refined:] = np.minimum(scores[refined:], scores[:refined].min())
         merits = scores + advantage(poses) if advantage else scores
         kept = distinct(poses, np.argsort(-merits), len(merits), SAME_M, SAME_RAD)
         self.poses, self.scores, self.merits = poses[kept], scores[kept], merits[kept]

@@ -238,7 +238,7 @@ class Localizer:
                 self.tracker.add(keyframe)
             T_map_base = self.tracker.move(T_odom_base)
             if len(scan.points):
-                self.tracker.compare(scan.stamp_s, T_map_base, self.drive.travelled_m, scan.points)
+                self.tracker.compare(scan, T_map_base, self.drive.travelled_m, self.tile_config.field_of_view_rad)
 
     def _estimate(self, T_odom_base: Pose2) -> PoseEstimate | None:
         if not self.tracker:
@@ -263,7 +263,7 @@ class Localizer:
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
         points, origins = self.drive.points(T_odom_base)
-        own = float(self.verifier.score(points, origins, pose.as_array()[None])[0])
+        own = float(self.verifier.agreement(points, origins, pose.as_array()[None])[0])
         return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
 
     def _outside(self, pose: Pose2) -> str:

@@ -51,7 +51,7 @@ class LockRules:
         if drive.length_m < self.config.lock_distance_m:
             return ""
         rival = finder.best_other_place(pose)
-        if rival - own > max(self.config.lock_margin, (self.config.overrule_misfit_ratio - 1.0) * (1.0 - rival)):
+        if rival - own > max(self.config.overrule_margin, (self.config.overrule_misfit_ratio - 1.0) * (1.0 - rival)):
             return f"another place explains the recent drive better ({rival:.2f} against {own:.2f})"
         return ""
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+from urban_map_loc.localization.expectation import rays_of
 from urban_map_loc.localization.gnss_monitor import GnssFix
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.verification import Verifier
@@ -49,19 +51,24 @@ class Tracker:
         if self.unaided is not self.window:
             self.unaided.add(keyframe)
 
-    def compare(self, stamp_s: float, T_map_base: Pose2, travelled_m: float, points: FloatArray) -> None:
-        """Collect what a scan's hits `(M, 2)` [m, base frame] disagree with the map by (a CUSUM test over the distance driven).
+    def compare(self, scan: BuildingScan, T_map_base: Pose2, travelled_m: float, field_of_view_rad: float) -> None:
+        """Collect by how much a scan disagrees with the map (a CUSUM test over the distance driven).
+
+        Fences, lorries and new buildings are no disagreement as long as what the map has in sight is there.
 
         A car that stands may have been carried there: time counts as well, slowly. Where the sum was last nothing is the most likely
         place of the change (Page 1954), `doubted_since_m` in metres driven.
         """
         fusion = self.config.fusion
-        since = self._compared or (stamp_s, travelled_m)
-        progress_m = max(travelled_m - since[1], (stamp_s - since[0]) * fusion.standing_m_s, 0.0)
-        self._compared = (stamp_s, travelled_m)
-        score = float(self.verifier.score(points, np.zeros_like(points), T_map_base.as_array()[None])[0])
+        since = self._compared or (scan.stamp_s, travelled_m)
+        progress_m = max(travelled_m - since[1], (scan.stamp_s - since[0]) * fusion.standing_m_s, 0.0)
+        self._compared = (scan.stamp_s, travelled_m)
+        pose = T_map_base.as_array()[None]
+        score = float(self.verifier.score(scan.points, np.zeros_like(scan.points), pose)[0])
+        found, weight = (float(value[0]) for value in self.verifier.found(rays_of(scan, field_of_view_rad), pose))
+        score = max(score, found) if found > fusion.lost_score else score
         self.agreement += min(1.0, progress_m / fusion.agreement_m) * (score - self.agreement)
-        step = (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
+        step = weight * (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
         self._disagreement_m = max(0.0, self._disagreement_m + step)
         if self._disagreement_m == 0.0:
             self.doubted_since_m = travelled_m

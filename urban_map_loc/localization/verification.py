@@ -14,6 +14,7 @@ from urban_map_loc.config import VerificationConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization import kernels
 from urban_map_loc.localization.alignment import align, normal_equations
+from urban_map_loc.localization.expectation import expected, rays_to
 from urban_map_loc.localization.result import PoseEstimate
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
@@ -59,6 +60,24 @@ class Verifier:
         before, after = self.score(points, origins, poses), self.score(points, origins, aligned)
         better = after > before  # rays through buildings, which the alignment does not know, may say otherwise
         return np.where(better[:, None], aligned, poses), np.where(better, after, before)
+
+    def agreement(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
+        """How well poses `(K, 3)` and the map explain each other's walls `(K,)`: the mean of `score` and `found`."""
+        found, _ = self.found(rays_to(points, origins), poses)
+        return 0.5 * (self.score(points, origins, poses) + found)
+
+    def found(self, rays: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Share `(K,)` of the walls which the map has in sight of poses `(K, 3)` that are there, 0 to 1, and how much that says, 0 to 1.
+
+        `rays (R, 5)` are those of `expectation.rays_of`.
+        """
+        cfg, building = self.config, self.raster.building
+        there, passed, hidden = expected(
+            self._distance, building, self._high, self._corner, self._step, rays, poses,
+            cfg.expected_reach_m, cfg.expected_near_m, cfg.expected_near_share,
+        ).T  # fmt: skip
+        walls = there + passed + cfg.expected_hidden * hidden
+        return there / (walls + cfg.expected_belief), walls / (walls + cfg.expected_belief)
 
     @property
     def _rasters(
