@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Odometry and clouds that go wrong for a while, and what the localizer then claims (make starts.py's drives first).
 
-Each fault begins 20 s after a start and lasts 20 s; another 30 s show how soon all is well again. "Confidently wrong" is a pose offered more than
-3 m off and outside its own 99.7 % region.
+Each fault begins 20 s after a start and lasts 20 s; another 30 s show how soon all is well again. "Confidently wrong" is a pose
+offered more than 3 m off and outside its own 99.7 % region.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def with_fault(drive: Drive, name: str, start_s: float, seed: int) -> Drive:
         stamps = np.array([scan.stamp_s for scan in drive.scans])
         return replace(drive, scans=CLOUDS[name](drive.scans, (stamps >= start_s) & (stamps < start_s + DURING_S), random))
     poses = [Pose2.from_array(row) for row in drive.odometry]
-    steps = np.array([(before.inverse() @ after).as_array() for before, after in zip(poses[:-1], poses[1:], strict=True)])
+    steps = np.array([(before.inverse() @ after).as_array() for before, after in pairwise(poses)])
     ends = drive.odometry_s[1:]
     wrong = ODOMETRY[name](steps, (ends >= start_s) & (ends < start_s + DURING_S), random)
     moved = [poses[0]]
@@ -241,9 +242,9 @@ def main() -> None:
                 drive = with_fault(whole.between(start - BEFORE_S, start + DURING_S + AFTER_S), fault, start, seed=k)
                 seen.append(judge(run(localizer, drive), drive, start))
                 if options.verbose:
-                    one = seen[-1]
-                    said = f"wrong {one.wrong_s:.1f} s, confident {one.confident_s:.1f} s (longest {one.longest_s:.1f}), again {one.again_s:.1f} s"
-                    print(f"  {name} {start - whole.start_s:.0f} s: {said}; {one.lost}", flush=True)
+                    one, at_s = seen[-1], start - whole.start_s
+                    said = f"wrong {one.wrong_s:.1f} s, confident {one.confident_s:.1f} s (longest {one.longest_s:.1f})"
+                    print(f"  {name} {at_s:.0f} s: {said}, again {one.again_s:.1f} s; {one.lost}", flush=True)
         results[fault] = figures(seen)
         print(fault, json.dumps(results[fault]), flush=True)
     store(options.out, results, markdown(results))

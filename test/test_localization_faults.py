@@ -116,8 +116,8 @@ def test_clouds_that_come_twice_or_late_change_nothing_that_matters(localizer: L
     seen = []
     for k, moment in enumerate(moments()):
         localizer.add_odometry(moment.stamp_s, moment.T_odom_base)
-        for late in ([k - 3] if k % 5 == 0 and k >= 3 else []) + [k, k]:
-            seen.append((moments()[late], localizer.add_cloud(moments()[late].cloud)))
+        again = ([moments()[k - 3]] if k % 5 == 0 and k >= 3 else []) + [moment, moment]
+        seen += [(one, localizer.add_cloud(one.cloud)) for one in again]
     assert seen[-1][1].state is State.LOCKED
     assert max(error_m(*one) for one in seen) < 1.0
 

@@ -87,8 +87,8 @@ class Tracker:
     def published_covariance(self) -> FloatArray:
         """Covariance `(3, 3)` [m, m, rad] with the map's own error added, and what doubts make of it.
 
-        As probable as the recent scans make it the car is elsewhere, and elsewhere begins `rival_distance_m` and `rival_heading_rad` away: with that
-        probability that much squared is the least by which the mixture's covariance grows.
+        As probable as the recent scans make it the car is elsewhere, and elsewhere begins `rival_distance_m` and `rival_heading_rad`
+        away: with that probability, that much squared is the least by which the mixture's covariance grows.
         """
         fusion, doubt = self.config.fusion, self.doubt
         position = fusion.map_sigma_m**2 + doubt * fusion.rival_distance_m**2
