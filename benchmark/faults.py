@@ -131,6 +131,9 @@ CLOUDS: dict[str, Scans] = {
 }
 
 
+CARRIED = "carried away"
+
+
 def with_fault(drive: Drive, name: str, start_s: float, seed: int) -> Drive:
     """The drive with a fault of `DURING_S` from a stamp [s] on."""
     random = np.random.default_rng(seed)
@@ -187,6 +190,14 @@ def judge(outcome: Outcome, drive: Drive, fault_s: float) -> Seen:
     )  # fmt: skip
 
 
+def carried(drive: Drive, start_s: float, seed: int) -> Drive:
+    """The car is carried from where it is at a stamp [s] to another place of its drive, and goes on there."""
+    random = np.random.default_rng(seed)
+    length_s = DURING_S + AFTER_S
+    elsewhere = float(random.uniform(drive.start_s, drive.end_s - length_s))
+    return drive.between(start_s - BEFORE_S, start_s).then(drive.between(elsewhere, elsewhere + length_s))
+
+
 def places(drive: Drive, localizer: Localizer, step_s: float) -> list[float]:
     """Stamps [s] at which a fault may begin: the car moves meanwhile."""
     out = []
@@ -223,7 +234,7 @@ def markdown(results: dict[str, dict[str, float]]) -> str:
 def main() -> None:
     """Run the faults that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faults", nargs="*", help=f"which (default: all): {', '.join((*ODOMETRY, *CLOUDS))}")
+    parser.add_argument("faults", nargs="*", help=f"which (default: all): {', '.join((*ODOMETRY, *CLOUDS, CARRIED))}")
     parser.add_argument("--on", nargs="+", default=SCENARIO_NAMES, choices=list(SCENARIOS), help="drives (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     parser.add_argument("--starts", type=Path, default=MADE / "starts", help="what starts.py kept (default: %(default)s)")
@@ -235,11 +246,12 @@ def main() -> None:
     made = Made(data_folder(options.data), options.starts, from_dict(LocalizerConfig, nested(values)))
     parts = [(name, *part) for name in options.on for part in SCENARIOS[name](made).parts]
     results: dict[str, dict[str, float]] = {}
-    for fault in options.faults or (*ODOMETRY, *CLOUDS):
+    for fault in options.faults or (*ODOMETRY, *CLOUDS, CARRIED):
         seen = []
         for name, localizer, whole in parts:
             for k, start in enumerate(places(whole, localizer, STEP_S.get(name, 60.0))):
-                drive = with_fault(whole.between(start - BEFORE_S, start + DURING_S + AFTER_S), fault, start, seed=k)
+                part = whole.between(start - BEFORE_S, start + DURING_S + AFTER_S)
+                drive = carried(whole, start, seed=k) if fault == CARRIED else with_fault(part, fault, start, seed=k)
                 seen.append(judge(run(localizer, drive), drive, start))
                 if options.verbose:
                     one, at_s = seen[-1], start - whole.start_s

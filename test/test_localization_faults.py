@@ -79,18 +79,18 @@ def test_wrong_odometry_is_found_out_and_named_and_afterwards_the_place_is_found
     localizer.reset("a new drive")
     seen = answers(localizer, with_steps(WRONG_STEPS[name]))
     assert seen[FIRST - 1][1].state is State.LOCKED
-    lost = [result.reason for _, result in seen if result.state is State.LOST]
+    lost = [result.lost_because for _, result in seen if result.state is State.LOST]
     assert "odometry disagrees with the walls" in lost[0]
     assert "check the node that publishes odom" in lost[0]
     assert sum(confidently_wrong(*one) for one in seen) <= 5  # one second
-    assert seen[-1][1].state is State.LOCKED
+    assert (seen[-1][1].state, seen[-1][1].lost_because) == (State.LOCKED, "")
     assert error_m(*seen[-1]) < 1.0
 
 
 def test_a_slip_of_a_moment_is_found_out(localizer: Localizer) -> None:
     localizer.reset("a new drive")
     seen = answers(localizer, with_steps(lambda step: Pose2(step.x + 6.0, 0.0, 0.0), range(FIRST, FIRST + 1)))
-    assert any("6 m behind where it says" in result.reason for _, result in seen)
+    assert any("they show the car 6 m further back" in result.reason for _, result in seen)
     assert sum(confidently_wrong(*one) for one in seen) <= 3
     assert error_m(*seen[-1]) < 1.0
 
@@ -163,7 +163,7 @@ def test_scans_beside_the_tracked_pose_say_how_odometry_slipped(localizer: Local
         slip.look(0.1, truth @ carried, scan)
         assert slip.count == k + 1
         assert slip.offset.distance_to(carried.inverse()) < 0.5
-    assert "7 m ahead of where it says" in slip.reason
+    assert "they show the car 7 m further on" in slip.reason
     slip.look(0.9, truth, scan)  # a scan that agrees with the map ends it
     assert (slip.count, slip.reason, slip.share) == (0, "", 0.0)
     slip.look(0.1, truth @ Pose2(0.0, 0.0, 0.8), scan)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slip: whether the last scans show the car beside where odometry has carried it, each clearly and all alike.
 
-A scan that disagrees with the map at the tracked pose says that something is wrong; where it agrees well with the map a few metres ahead or
-behind, or in another heading, it says what: odometry has not moved as the car has. One such scan may be chance, several in a row that
-see the same are not.
+A scan that agrees badly with the map at the tracked pose says that something is wrong; where it agrees far better a few metres ahead
+or behind, or in another heading, it says what: odometry has not moved as the car has. One such scan may be chance, several in a row that
+see the same are not. "Far better" is what overrules a lock: it leaves so many times less unexplained.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Slip:
 
     def look(self, score: float, T_map_base: Pose2, points: FloatArray) -> None:
         """Take a scan's hits `(M, 2)` [m, base frame], which agree with the map by `score` at the tracked pose `T_map_base`."""
-        seen = self._seen(T_map_base, points) if score < self.config.lost_score and len(points) >= FEWEST_HITS else None
+        seen = self._seen(score, T_map_base, points) if score < self.config.lock_score and len(points) >= FEWEST_HITS else None
         if seen is None:
             self.count = 0
             return
@@ -48,14 +48,15 @@ class Slip:
         self.count = self.count + 1 if self.count and alike else 1
         self.offset = seen
 
-    def _seen(self, T_map_base: Pose2, points: FloatArray) -> Pose2 | None:
-        """`T_tracked_seen` of the place beside the tracked one at which the scan would lock; None where there is none."""
+    def _seen(self, score: float, T_map_base: Pose2, points: FloatArray) -> Pose2 | None:
+        """`T_tracked_seen` of the place beside the tracked one at which the scan would lock and overrule it; None where there is none."""
         few = np.ascontiguousarray(points[:: max(1, len(points) // LOOK_HITS)])
         origins = np.zeros_like(few)
         places = compose_all(T_map_base, _beside(self.config.slip_reach_m))
         best = np.argsort(-self._verifier.score(few, origins, places))[:ALIGNED]
         aligned, scores = self._verifier.refine(few, origins, places[best])
-        if scores.max() < self.config.lock_score:
+        needed = max(self.config.lock_score, 1.0 - (1.0 - score) / self.config.overrule_misfit_ratio)
+        if scores.max() < needed:
             return None
         offset = T_map_base.inverse() @ Pose2.from_array(aligned[int(np.argmax(scores))])
         elsewhere = offset.distance_to(Pose2.identity()) >= NEAREST_M or offset.heading_difference(Pose2.identity()) >= NEAREST_RAD
@@ -71,9 +72,11 @@ class Slip:
         """What the scans say of odometry; empty while they say nothing."""
         if self.count < self.config.slip_scans:
             return ""
-        where = f"{abs(self.offset.x):.0f} m {'ahead of' if self.offset.x >= 0.0 else 'behind'} where it says"
-        turned = f", turned by {np.degrees(self.offset.yaw):.0f} degrees" if abs(self.offset.yaw) >= NEAREST_RAD else ""
-        return f"odometry disagrees with the walls: they show the car {where}{turned}; check the node that publishes odom"
+        metres, degrees = self.offset.x, np.degrees(self.offset.yaw)
+        told = [f"{abs(metres):.0f} m {'further on' if metres > 0.0 else 'further back'}"] if abs(metres) >= 1.0 else []
+        told += [f"turned {abs(degrees):.0f} degrees further {'left' if degrees > 0.0 else 'right'}"] if abs(degrees) >= 5.0 else []
+        shown = " and ".join(told) or f"{self.offset.distance_to(Pose2.identity()):.0f} m aside"
+        return f"odometry disagrees with the walls: they show the car {shown}; check the node that publishes odom"
 
 
 def _beside(reach_m: float) -> FloatArray:
