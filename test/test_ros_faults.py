@@ -141,19 +141,23 @@ def test_a_jump_of_odometry_is_named_and_the_place_found_again(driving):
 def test_clouds_lost_twice_and_overtaken_leave_the_position_right(driving):
     random = np.random.default_rng(1)
     watch = driving.node._parts.health.points
-    for k in range(30, 70):
+    for k in range(30, 50):
         if random.random() < 0.5:  # lost
             driving.odom.publish(odometry_message(moments()[k].stamp_s, right(k).x, right(k).y, right(k).yaw))
             continue
         assert drive(driving, range(k, k + 1), right)[-1][0] < 1.0
         for again in (k, k - 1):
-            refused = watch.refused + 1
-            driving.points.publish(labelled_message(moments()[again]))
-            driving.spin_until(lambda n=refused: watch.refused >= n)
+            refused = watch.refused
+            while watch.refused == refused:  # best effort: one more may be lost on the way
+                driving.points.publish(labelled_message(moments()[again]))
+                for _ in range(50):
+                    driving.executor.spin_once(timeout_sec=0.02)
+                    if watch.refused > refused:
+                        break
     status, values = driving.diagnosis("points")
     assert status.level in (WARN, ERROR)
     assert "not newer than the one before; do the sensor's stamps run?" in values["last refusal"]
-    assert watch.refused >= 20
+    assert watch.refused >= 10
 
 
 def test_a_cloud_that_is_delayed_is_answered_for_its_own_stamp(driving):
