@@ -76,7 +76,9 @@ class Slip:
         told = [f"{abs(metres):.0f} m {'further on' if metres > 0.0 else 'further back'}"] if abs(metres) >= 1.0 else []
         told += [f"turned {abs(degrees):.0f} degrees further {'left' if degrees > 0.0 else 'right'}"] if abs(degrees) >= 5.0 else []
         shown = " and ".join(told) or f"{self.offset.distance_to(Pose2.identity()):.0f} m aside"
-        return f"odometry disagrees with the walls: they show the car {shown}; check the node that publishes odom"
+        return (
+            f"odometry disagrees with the walls: they show the car {shown}; check the node that publishes odom, unless the car was carried"
+        )
 
 
 def _beside(reach_m: float) -> FloatArray:
