@@ -152,7 +152,10 @@ def with_fault(drive: Drive, name: str, start_s: float, seed: int) -> Drive:
 
 @dataclass(frozen=True)
 class Seen:
-    """One drive with a fault: all times in seconds, `again_s` from the fault's end to a right pose."""
+    """One drive with a fault: all times in seconds, `again_s` from the fault's end to a right pose.
+
+    `stated_m (N,)` is the sigma that poses more than `OFF_M` off were offered with, in the direction in which they were off.
+    """
 
     wrong_s: float
     confident_s: float
@@ -161,6 +164,7 @@ class Seen:
     again_s: float
     lost: list[str]
     outcome: Outcome
+    stated_m: FloatArray
 
 
 def longest(stamps: FloatArray, bad: NDArray[np.bool_], period_s: float) -> float:
@@ -187,6 +191,7 @@ def judge(outcome: Outcome, drive: Drive, fault_s: float) -> Seen:
     return Seen(
         float((since & (off > WRONG_M)).sum() * period_s), float(confident.sum() * period_s), longest(stamps, confident, period_s),
         float(during.sum() / asked), float(right[0] - end_s) if len(right) else np.inf, outcome.lost, outcome,
+        (off / np.sqrt(outcome.squared))[since & (off > OFF_M)],
     )  # fmt: skip
 
 
@@ -219,15 +224,18 @@ def figures(seen: list[Seen]) -> dict[str, float]:
     out |= {"confident_s": float(np.mean([one.confident_s for one in seen])), "longest_s": float(max(one.longest_s for one in seen))}
     out |= {"again_median_s": float(np.median(again)), "again_10_s": float(np.mean(again <= 10.0)), "never": int(np.isinf(again).sum())}
     out |= {"mean_m": float(error.mean()), "p95_m": float(np.percentile(error, 95))}
+    stated = np.concatenate([one.stated_m for one in seen])
+    out |= {"stated_m": float(np.median(stated))} if len(stated) else {}
     return out | {f"cover_{k}": float(np.mean(squared <= -2.0 * np.log1p(-p))) for k, p in ((1, 0.6827), (2, 0.9545), (3, 0.9973))}
 
 
 def markdown(results: dict[str, dict[str, float]]) -> str:
     """One row a fault."""
-    columns = list(next(iter(results.values())))
+    columns = list(max(results.values(), key=len))
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for name, row in results.items():
-        lines.append(f"| {name} | " + " | ".join(f"{row[k]:.0f}" if isinstance(row[k], int) else f"{row[k]:.2f}" for k in columns) + " |")
+        values = [(f"{row[k]:.0f}" if isinstance(row[k], int) else f"{row[k]:.2f}") if k in row else "–" for k in columns]
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
 
