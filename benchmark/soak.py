@@ -136,7 +136,7 @@ def text_of(found: dict[str, Any]) -> str:
     for row in found["rows"]:
         delays = " | ".join(f"{row[name]:.1f}" if name in row else "–" for name in ("mean_ms", "p95_ms", "max_ms"))
         counts = f"{row['answered']:.0f} of {row['clouds']:.0f} | {row['fixes']:.0f}"
-        lines.append(f"| {row['hours']:.2f} | {row['resident_mb']:.0f} | {row['anonymous_mb']:.1f} | {counts} | {delays} |")
+        lines.append(f"| {row['hours']:.3g} | {row['resident_mb']:.0f} | {row['anonymous_mb']:.1f} | {counts} | {delays} |")
     return "\n".join(lines)
 
 
@@ -182,6 +182,7 @@ def main() -> None:
         scratch.unlink(missing_ok=True)
     found = soak.summary()
     store(options.out, found, text_of(found))
+    sys.stdout.flush()
     os._exit(0)  # daemon threads of DDS have nothing to say any more
 
 
