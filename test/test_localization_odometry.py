@@ -62,3 +62,14 @@ def test_the_newest_pose_is_known_or_the_reason_why_not() -> None:
     assert "no odometry yet" in str(held.newest)
     held.add(1.0, Pose2(1.0, 2.0, 3.0))
     assert held.newest == Pose2(1.0, 2.0, 3.0)
+
+
+def test_a_little_after_the_newest_pose_the_car_goes_on_as_it_did() -> None:
+    """Odometry that comes 0.3 s late must not leave the scan 3 m behind."""
+    held, _ = buffer(*((1.0 + 0.05 * k, Pose2(0.5 * k, 3.0, 0.0)) for k in range(10)))
+    late = held.at(1.45 + 0.3)
+    assert not isinstance(late, str)
+    assert (late.x, late.y, late.yaw) == pytest.approx((4.5 + 3.0, 3.0, 0.0))
+    assert "has odom stopped" in str(held.at(1.45 + CONFIG.odometry_timeout_s + 0.01))
+    alone, _ = buffer((1.0, Pose2(2.0, 0.0, 0.0)))
+    assert alone.at(1.2) == Pose2(2.0, 0.0, 0.0)

@@ -144,7 +144,7 @@ def run(localizer: Localizer, drive: Drive) -> Outcome:
         result = localizer.add_scan(record) if enough else localizer.add_blank(record.stamp_s, "no building in sight")
         out.step_ms.append(result.timing_ms.get("fusion", 0.0))
         if result.state is State.LOST and state is not State.LOST:
-            out.lost.append(f"{record.stamp_s - drive.start_s:.1f} s: {result.reason}")
+            out.lost.append(f"{record.stamp_s - drive.start_s:.1f} s: {result.lost_because}")
         state = result.state
         if result.estimate is not None and np.isfinite(truth[k]).all():
             if not np.isfinite(out.lock_s):

@@ -126,6 +126,14 @@ class FusionConfig(Section):
     doubtful_share: float = setting(
         0.25, "from this share of it on other places are looked for as often as while finding", low=0.0, high=1.0
     )
+    slip_reach_m: float = setting(
+        12.0,
+        "where a scan disagrees with the map it is looked for so far ahead and behind: odometry may have slipped",
+        unit="m",
+        low=0.0,
+        high=50.0,
+    )
+    slip_scans: int = setting(3, "so many scans in a row that show the car there, and odometry is not believed any more", low=1)
     standing_m_s: float = setting(2.0, "while standing, time speaks for or against a pose as if driving this fast", unit="m/s", low=0.0)
     odometry_noise: float = setting(0.03, "odometry's drift per metre driven, 1 sigma", unit="m/m", low=0.0, high=1.0)
     odometry_heading_noise: float = setting(

@@ -75,7 +75,7 @@ class Localizer:
         self.rules = LockRules(config.fusion)
         self.aids = Aids(config)
         self.tracker: Tracker | None = None
-        self._state, self._reason = State.INITIALIZING, "no cloud yet"
+        self._state, self._reason, self._lost_because = State.INITIALIZING, "no cloud yet", ""
         self._searched_s = -np.inf
         warm_up(self)
 
@@ -108,7 +108,7 @@ class Localizer:
         """Take a pose of odometry; a jump in it ends the lock, since the recent drive no longer hangs together."""
         if not self.odometry.add(stamp_s, T_odom_base):
             self._forget_drive()
-            self._lose("odometry jumped")
+            self._lose("odometry jumped further than a car can go; check the node that publishes odom")
         self.aids.take_fixes(stamp_s, self.odometry, self.tracker, self.drive.travelled_m)
 
     def add_prior(self, prior: Prior, stamp_s: float | None = None) -> str:
@@ -189,7 +189,7 @@ class Localizer:
         self.aids.clear()
         self._forget_drive()
         self.tracker = None
-        self._state, self._reason = State.INITIALIZING, reason
+        self._state, self._reason, self._lost_because = State.INITIALIZING, reason, ""
 
     def _forget_drive(self) -> None:
         self.submap.clear()
@@ -278,14 +278,15 @@ class Localizer:
         if tracker.sigma_m > self.config.fusion.lock_certainty_m:
             self._reason = f"the street is known, the place in it only to {tracker.sigma_m:.1f} m"
             return
-        self.tracker, self._state = tracker, State.LOCKED
+        self.tracker, self._state, self._lost_because = tracker, State.LOCKED, ""
 
     def _lose(self, reason: str) -> None:
         if self.tracker:
-            self._state = State.LOST
+            self._state, self._lost_because = State.LOST, reason
         self.tracker = None
         self._reason = reason
 
     def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
         defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores, "gnss": self.aids.gnss.verdict}
+        defaults["lost_because"] = self._lost_because
         return LocalizationResult(stamp_s=stamp_s, state=self._state, **(defaults | known))  # type: ignore[arg-type]

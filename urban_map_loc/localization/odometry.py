@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from itertools import islice
 
@@ -60,7 +60,10 @@ class OdometryBuffer:
         return self._poses[-1] if self._poses else "no odometry yet; check the topic of odom"
 
     def at(self, stamp_s: float) -> Pose2 | str:
-        """`T_odom_base` at a stamp, or the reason why it is not known."""
+        """`T_odom_base` at a stamp, or the reason why it is not known.
+
+        Interpolated; a little after the newest pose the car is taken to go on as it did: odometry that comes late must not shift the scan.
+        """
         if not self._stamps:
             return "no odometry yet; check the topic of odom"
         limit = self.config.odometry_timeout_s
@@ -69,10 +72,22 @@ class OdometryBuffer:
         if stamp_s > self._stamps[-1] + limit:
             return f"the newest odometry is {stamp_s - self._stamps[-1]:.2f} s older than the cloud; has odom stopped?"
         after = bisect_left(self._stamps, stamp_s)
-        if after == 0 or after == len(self._stamps):
-            return self._poses[0 if after == 0 else -1]
+        if after == 0:
+            return self._poses[0]
+        if after == len(self._stamps):
+            return self._onwards(stamp_s)
         start, end = self._stamps[after - 1], self._stamps[after]
         return interpolate(self._poses[after - 1], self._poses[after], (stamp_s - start) / (end - start))
+
+    def _onwards(self, stamp_s: float) -> Pose2:
+        """`T_odom_base` at a stamp after the newest, at the last moment's velocity."""
+        newest = self._poses[-1]
+        k = max(0, bisect_right(self._stamps, self._stamps[-1] - VELOCITY_OVER_S) - 1)
+        elapsed_s = self._stamps[-1] - self._stamps[k]
+        if elapsed_s <= 0.0:  # there is one pose only
+            return newest
+        step, share = self._poses[k].inverse() @ newest, (stamp_s - self._stamps[-1]) / elapsed_s
+        return newest @ Pose2(share * step.x, share * step.y, share * step.yaw)
 
     def poses(self, stamps_s: FloatArray) -> FloatArray | None:
         """`T_odom_base` `(K, 3)` at stamps `(K,)` [s] of one sweep, for undoing the car's motion in it.

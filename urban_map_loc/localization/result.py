@@ -69,6 +69,7 @@ class LocalizationResult:
         tile: what the cloud shows about the car, as MapNet saw it, or None.
         timing_ms: duration of each stage [ms].
         gnss: what the monitor makes of the GNSS receiver.
+        lost_because: while lost, why the lock was given up; `reason` says meanwhile how finding goes.
     """
 
     stamp_s: float
@@ -82,3 +83,4 @@ class LocalizationResult:
     tile: BuildingTile | None = None
     timing_ms: dict[str, float] = field(default_factory=dict)
     gnss: GnssVerdict = field(default_factory=GnssVerdict)
+    lost_because: str = ""

@@ -12,6 +12,7 @@ from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization.expectation import rays_of
 from urban_map_loc.localization.gnss_monitor import GnssFix
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
+from urban_map_loc.localization.slip import Slip
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.localization.window import PoseWindow
 
@@ -34,6 +35,7 @@ class Tracker:
         self.T_map_odom = T_map_odom
         self.covariance: FloatArray = np.eye(3)
         self.agreement = 1.0
+        self.slip = Slip(verifier, config.fusion)
         self.doubted_since_m = drive.travelled_m
         self._disagreement_m = 0.0
         self._compared: tuple[float, float] | None = None
@@ -70,6 +72,7 @@ class Tracker:
         self.agreement += min(1.0, progress_m / fusion.agreement_m) * (score - self.agreement)
         step = weight * (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
         self._disagreement_m = max(0.0, self._disagreement_m + step)
+        self.slip.look(score, T_map_base, points)
         if self._disagreement_m == 0.0:
             self.doubted_since_m = travelled_m
 
@@ -89,9 +92,22 @@ class Tracker:
 
     @property
     def published_covariance(self) -> FloatArray:
-        """Covariance `(3, 3)` [m, m, rad] with the map's own error added."""
-        position, heading = self.config.fusion.map_sigma_m**2, self.config.fusion.map_sigma_rad**2
+        """Covariance `(3, 3)` [m, m, rad] with the map's own error added, and what doubts make of it.
+
+        As probable as the recent scans make it the car is elsewhere, and elsewhere begins `rival_distance_m` and `rival_heading_rad`
+        away: with that probability, that much squared is the least by which the mixture's covariance grows.
+        """
+        fusion, doubt = self.config.fusion, self.doubt
+        position = fusion.map_sigma_m**2 + doubt * fusion.rival_distance_m**2
+        heading = fusion.map_sigma_rad**2 + doubt * fusion.rival_heading_rad**2
         return self.covariance + np.diag([position, position, heading])
+
+    @property
+    def doubt(self) -> float:
+        """How probable the recent scans make it that the car is elsewhere: 0 until they are `doubtful`, 1 where the lock is lost."""
+        fusion = self.config.fusion
+        least, most = fusion.doubtful_share * fusion.lost_disagreement_m, fusion.lost_disagreement_m
+        return max(self.slip.share, min(1.0, max(0.0, self._disagreement_m - least) / max(most - least, 1e-6)))
 
     @property
     def doubtful(self) -> bool:
@@ -102,6 +118,8 @@ class Tracker:
     @property
     def disagreement(self) -> str:
         """Why the recent scans speak against the pose; empty while they do not."""
+        if reason := self.slip.reason:
+            return reason
         if self._disagreement_m > self.config.fusion.lost_disagreement_m:
             return f"the scans disagree with the map (agreement {self.agreement:.2f})"
         return ""

@@ -25,5 +25,5 @@ def tune(localizer: Localizer, config: LocalizerConfig) -> None:
     localizer.aids.config = localizer.aids.gnss.config = config.gnss
     localizer.aids.priors.config = config.prior
     if localizer.tracker is not None:
-        localizer.tracker.config = config
+        localizer.tracker.config, localizer.tracker.slip.config = config, config.fusion
         localizer.tracker.window.config = localizer.tracker.unaided.config = config.tracking

@@ -22,7 +22,7 @@ from urban_map_loc.ros.health import Health, InputWatch
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 NAMES = (
     "localization", "points", "odometry", "fix age", "map agreement", "dropped clouds", "skipped clouds", "latency", "covariance", "gnss",
-    "memory",
+    "memory", "last pose",
 )  # fmt: skip
 
 
@@ -39,13 +39,13 @@ def message(header: Header, node: str, health: Health) -> DiagnosticArray:
     """All statuses as of now; `node` is the node's full name, which tells several nodes apart."""
     health.look()
     subjects = (
-        _localization, _points, _odometry, _fix_age, _agreement, _dropped, _skipped, _latency, _covariance, _gnss, _memory,
+        _localization, _points, _odometry, _fix_age, _agreement, _dropped, _skipped, _latency, _covariance, _gnss, _memory, _last_pose,
     )  # fmt: skip
     name = node.lstrip("/")
     out = DiagnosticArray(header=header)
     for subject, judge in zip(NAMES, subjects, strict=True):
         found = judge(health)
-        if not health.active and judge not in (_localization, _memory):
+        if not health.active and judge not in (_localization, _memory, _last_pose):
             found = Finding(OK, "paused", found.values)
         pairs = [KeyValue(key=key, value=str(value)) for key, value in found.values.items()]
         out.status.append(
@@ -68,10 +68,13 @@ def _worst(*found: tuple[bytes, str]) -> tuple[bytes, str]:
 
 
 def _localization(h: Health) -> Finding:
-    values = {"state": h.state.value, "reason": h.reason, "area": h.area, "model": h.model, "last refused guess": h.last_guess}
+    values = {"state": h.state.value, "reason": h.reason, "lost because": h.lost_because, "area": h.area, "model": h.model}
+    values["last refused guess"] = h.last_guess
     if not h.active:
         return Finding(WARN, "inactive: activate the node", values)
     level = {State.LOCKED: OK, State.INITIALIZING: WARN, State.LOST: ERROR}[h.state]
+    if h.lost_because and h.lost_because != h.reason:  # how finding goes says nothing of what is wrong
+        return Finding(level, f"{h.state.value}: {h.lost_because}; since then: {h.reason}", values)
     return Finding(level, f"{h.state.value}: {h.reason.removeprefix(h.state.value).lstrip(' :')}".rstrip(": "), values)
 
 
@@ -212,3 +215,10 @@ def _memory(h: Health) -> Finding:
     text = f"{mb:.0f} MB{grows}"
     values = {"resident [MB]": f"{mb:.0f}", "growth [MB/min]": "unknown yet" if growth is None else f"{growth:.2f}"}
     return Finding(level, text if level == OK else f"{text}; restart the node when the car stands, and report it", values)
+
+
+def _last_pose(h: Health) -> Finding:
+    failure = h.last_pose_failure
+    if failure is None:
+        return Finding(OK, "not kept: the parameter last_pose_file is empty", {"failure": ""})
+    return Finding(WARN if failure else OK, failure or "kept", {"failure": failure})

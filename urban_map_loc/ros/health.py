@@ -15,6 +15,7 @@ import numpy as np
 from urban_map_loc.config import DiagnosticsConfig
 from urban_map_loc.localization.gnss_monitor import GnssVerdict
 from urban_map_loc.localization.result import LocalizationResult, State
+from urban_map_loc.ros.last_pose import LastPoseKeeper
 
 _PAGE_FIELD = 1  # of /proc/self/statm: resident pages
 _MEMORY_EVERY_S, _MEMORY_SAMPLES = 5.0, 120  # ten minutes
@@ -129,19 +130,22 @@ class Health:
         model: the model file.
         config: thresholds; may be replaced.
         dropped: how many clouds have been dropped so far.
+        keeper: of the last pose, where it is kept.
     """
 
-    def __init__(self, area: str, model: str, config: DiagnosticsConfig, dropped: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self, area: str, model: str, config: DiagnosticsConfig, dropped: Callable[[], int] = lambda: 0, keeper: LastPoseKeeper | None = None
+    ) -> None:
         self.area, self.model, self.config = area, model, config
         self.active = False
         self.points, self.odometry, self.fixes = InputWatch(), InputWatch(), InputWatch()
         self.memory = MemoryWatch()
-        self._dropped = dropped
+        self._dropped, self._keeper = dropped, keeper
         self._drops = Lately()
         self.answered = self.skipped = self.dropped = 0
         self.last_skip = self.last_guess = ""
         self.lost_by_dds = 0
-        self.state, self.reason = State.INITIALIZING, "no cloud yet"
+        self.state, self.reason, self.lost_because = State.INITIALIZING, "no cloud yet", ""
         self.latency, self.skips = Lately(), Lately()
         self.slowest_ms = 0.0
         self.agreement: float | None = None
@@ -164,6 +168,7 @@ class Health:
             self.last_skip = result.reason
             self.skips.add()
         self.state, self.reason, self.gnss = result.state, result.reason, result.gnss
+        self.lost_because = result.lost_because
         self.agreement = None if result.estimate is None else result.estimate.score
         self.covariance = None if result.estimate is None else result.estimate.covariance
         if result.estimate is not None:
@@ -176,6 +181,11 @@ class Health:
         for _ in range(total - self.dropped):
             self._drops.add()
         self.dropped = total
+
+    @property
+    def last_pose_failure(self) -> str | None:
+        """Why the last pose cannot be kept; empty where it can, None where it is not asked for."""
+        return None if self._keeper is None else self._keeper.failure
 
     def dropped_share(self) -> float:
         """Share of the clouds that came in which were dropped, lately."""

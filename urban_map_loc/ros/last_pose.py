@@ -26,6 +26,7 @@ class LastPoseKeeper:
 
     Attributes:
         period_s: it is written this often [s]; may be replaced.
+        failure: why it could not be written the last time; empty where it could.
     """
 
     def __init__(self, path: Path, plane: LocalTangentPlane, period_s: float, log: Callable[[str], object]) -> None:
@@ -33,7 +34,7 @@ class LastPoseKeeper:
         self._path, self._plane, self._log = path, plane, log
         self._newest: tuple[float, PoseEstimate] | None = None
         self._written = -inf
-        self._failed = False
+        self.failure = ""
         self._lock = threading.Lock()  # the worker's thread writes while it works, the main one when it stops
 
     def saw(self, stamp_s: float, estimate: PoseEstimate) -> None:
@@ -52,8 +53,8 @@ class LastPoseKeeper:
             try:
                 save_last_pose(self._path, *newest, self._plane)
             except OutputError as error:
-                if not self._failed:
+                if not self.failure:
                     self._log(f"last pose: {error}")
-                self._failed = True
+                self.failure = str(error)
             else:
-                self._failed = False
+                self.failure = ""

@@ -166,7 +166,6 @@ class LocalizerNode(LifecycleNode):
             localizer, settings, intake, self._on_result, self.get_logger().warning, lambda raw: deserialize_message(raw, PointCloud2)
         )
         area = f"{settings.area} ({localizer.area.content_hash[:12]})"
-        health = Health(area, settings.model, settings.diagnostics, lambda: worker.dropped)
         keeper = None
         if settings.last_pose_file:
             path, plane = Path(settings.last_pose_file).expanduser(), localizer.area.plane
@@ -176,6 +175,7 @@ class LocalizerNode(LifecycleNode):
                 self.get_logger().info(
                     f"looking first at {prior.source}: {prior.T_map_base.x:.1f} m east, {prior.T_map_base.y:.1f} m north"
                 )
+        health = Health(area, settings.model, settings.diagnostics, lambda: worker.dropped, keeper)
         self._parts = Parts(localizer, worker, outputs, health, Chronology(settings.time_jump_s), keeper)
         # Not managed: a paused node still says that it is paused.
         said_on = self.create_publisher(DiagnosticArray, "/diagnostics", **qos.publisher("/diagnostics"))
@@ -260,7 +260,8 @@ class LocalizerNode(LifecycleNode):
         if p is None:
             return
         if result.state is not p.health.state:
-            self.get_logger().info(f"now {result.state.value}: {result.reason.removeprefix(result.state.value).strip()}")
+            why = result.lost_because or result.reason.removeprefix(result.state.value).strip()
+            self.get_logger().info(f"now {result.state.value}: {why}")
         p.health.saw_result(result, latency_ms)
         if result.skipped:
             self.get_logger().warning(f"cloud skipped: {result.reason}", throttle_duration_sec=REPEAT_S)
