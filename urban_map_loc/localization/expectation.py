@@ -28,7 +28,7 @@ NOTHING_HIT = -1.0
 
 def rays_of(scan: BuildingScan, field_of_view_rad: float) -> FloatArray:
     """What each ray of a scan says, `(R, 5)` as `rays_to` has them; those without a hit too, where it is known how far they are free."""
-    azimuth, metres = np.arctan2(scan.points[:, 1], scan.points[:, 0]), np.hypot(scan.points[:, 0], scan.points[:, 1])
+    azimuth = np.arctan2(scan.points[:, 1], scan.points[:, 0])
     hits = rays_to(scan.points, np.zeros_like(scan.points))
     if scan.seen_m is None:
         return hits

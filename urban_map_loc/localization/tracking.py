@@ -72,7 +72,7 @@ class Tracker:
         self.agreement += min(1.0, progress_m / fusion.agreement_m) * (score - self.agreement)
         step = weight * (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
         self._disagreement_m = max(0.0, self._disagreement_m + step)
-        self.slip.look(score, T_map_base, points)
+        self.slip.look(score, T_map_base, scan.points)
         if self._disagreement_m == 0.0:
             self.doubted_since_m = travelled_m
 
