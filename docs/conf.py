@@ -24,7 +24,7 @@ author = "urban_map_loc maintainers"
 copyright = f"2026 {author}, Apache-2.0"  # noqa: A001  Sphinx's name
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.apidoc", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.apidoc", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 include_patterns = ["*.md", "CHANGELOG.rst", "docs/**", f"{API}/**"]
 exclude_patterns = [".venv", "build/docs/packages", "build/docs/html", "build/mutation", "build/demo", "install", "log"]
 root_doc = "docs/index"
