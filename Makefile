@@ -17,6 +17,7 @@ help:
 	@echo 'make test    the tests (TESTS=test/test_x.py for some of them)'
 	@echo 'make lint    ruff, mypy, and flake8 with the rules of ament (docs/linting.md)'
 	@echo 'make bench   the benchmark commands behind the figures in README'
+	@echo 'make coverage, make docs, make mutation   docs/quality.md'
 	@echo 'make clean   remove what the others made'
 
 setup: $(STAMP)
@@ -52,3 +53,31 @@ bench: $(STAMP)
 clean:
 	rm -rf $(VENV) build install log *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Below: what is run now and then. docs/quality.md says what of it is asked for.
+.PHONY: coverage docs mutation
+
+# Kernels are compiled, and coverage sees Python only: their tests run once more without the compiler.
+KERNEL_TESTS := $(addprefix test/test_,$(addsuffix .py,tile_grid tile_from_cloud tile_from_map tile_roads tile_scan_effects \
+    cloud_rays cloud_scan localization_window localization_verification localization_lock))
+
+coverage: $(STAMP)
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= test
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-append --cov-report= $(KERNEL_TESTS)
+	$(BIN)/coverage report --omit='urban_map_loc/ros/*' --fail-under=90
+	$(BIN)/coverage report --include='urban_map_loc/ros/*' --fail-under=80
+
+# Packages of their own: Sphinx wants an older docutils than colcon has, and nothing else wants cosmic-ray.
+build/docs/packages: docs/requirements.txt
+build/mutation/packages: benchmark/mutation.requirements.txt
+build/docs/packages build/mutation/packages: $(STAMP)
+	@rm -rf $@
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --target $@ -r $<
+
+docs: build/docs/packages
+	PYTHONPATH=build/docs/packages $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/docs/html
+	@echo build/docs/html/docs/index.html
+
+mutation: build/mutation/packages
+	$(BIN)/python benchmark/mutation.py

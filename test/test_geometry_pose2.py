@@ -60,6 +60,11 @@ def test_yaw_survives_its_quaternion(yaw: float) -> None:
     assert yaw_of_quaternion(*quaternion_of_yaw(yaw)) == pytest.approx(yaw, abs=1e-9)
 
 
+def test_the_quaternion_of_a_quarter_turn() -> None:
+    assert quaternion_of_yaw(pi / 2) == pytest.approx((0.0, 0.0, 0.5**0.5, 0.5**0.5), abs=1e-12)
+    assert yaw_of_quaternion(0.0, 0.0, 0.0, 1.0) == 0.0
+
+
 def test_interpolation_takes_the_short_way_round() -> None:
     half = interpolate(Pose2(0.0, 0.0, pi - 0.1), Pose2(2.0, 0.0, -pi + 0.1), 0.5)
     assert close(half, Pose2(1.0, 0.0, pi))

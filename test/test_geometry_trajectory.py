@@ -55,6 +55,11 @@ def test_robotcar_images_csv_takes_utm_where_it_is_finer(tmp_path):
     assert trajectory.time_s[0] == pytest.approx(1417534257.594149, abs=1e-6)
 
 
+def test_times_that_stand_still_are_refused():
+    with pytest.raises(BagError, match="do not increase"):
+        Trajectory([1.0, 1.0], [50.0, 50.0], [8.0, 8.0], [0.0, 0.0])
+
+
 def test_repeated_stamps_count_once(tmp_path):
     text = "time_s,lat_deg,lon_deg,yaw_enu_rad\n1,50,8,0\n1,51,8,0\n2,50,8,0\n"
     assert len(Trajectory.read_csv(write(tmp_path, text))) == 2
@@ -108,9 +113,12 @@ def test_poses_invert_from_poses(rows):
 def test_utm_known_points():
     np.testing.assert_allclose(utm_to_geodetic([500000.0], [0.0], 30), [[0.0, -3.0]], atol=1e-12)
     pyproj = pytest.importorskip("pyproj")
-    for code, zone, south, northing in ((32630, 30, False, 5735838.2), (32733, 33, True, 6200000.0), (32632, 32, False, 9_000_000.0)):
-        lon, lat = pyproj.Transformer.from_crs(code, 4326, always_xy=True).transform(619996.8, northing)
-        np.testing.assert_allclose(utm_to_geodetic([619996.8], [northing], zone, south), [[lat, lon]], atol=2e-9)
+    east, north = (v.ravel() for v in np.meshgrid([170e3, 380e3, 500e3, 619996.8, 830e3], [0.2e6, 3e6, 5735838.2, 9.7e6]))
+    for code, zone, south in ((32630, 30, False), (32733, 33, True), (32601, 1, False), (32660, 60, False)):
+        lon, lat = pyproj.Transformer.from_crs(code, 4326, always_xy=True).transform(east, north)
+        ours = utm_to_geodetic(east, north, zone, south)
+        np.testing.assert_allclose(ours[:, 0], lat, rtol=0, atol=2e-12)  # a fifth of a micrometre
+        np.testing.assert_allclose((ours[:, 1] - lon + 180.0) % 360.0, 180.0, rtol=0, atol=2e-12)
 
 
 def test_real_routes(data_dir):

@@ -27,6 +27,12 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
+def choices_of(kind: type[Section], name: str) -> tuple[str, ...]:
+    """What the setting `name` of a section may be, for options of commands."""
+    (choices,) = (f.metadata["choices"] for f in fields(kind) if f.name == name)  # type: ignore[arg-type]
+    return tuple(choices)
+
+
 class Section:
     """Base of the settings dataclasses: checks types and ranges on construction."""
 

@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """RobotCar's lidar files, bytes to points in the sensor's frame (the dataset's axes: x forward, y right, z down).
 
-| sensor | file | holds |
-|---|---|---|
-| SICK LMS-151 (`lms_front`, `lms_rear`) | `.bin` | float64, three a point: x, y [m], reflectance; z is 0: one scan of a plane, 50 a second |
-| SICK LD-MRS (`ldmrs`) | `.bin` | float64, three a point: x, y, z [m] |
-| Velodyne HDL-32E (`velodyne_left`, `velodyne_right`) | `.bin` | float32, four rows of N: x, y, z [m], intensity |
-| the same, raw | `.png` | grey 8 bit, a column an azimuth: 32 rows intensity, 64 rows range (32 uint16 of 2 mm), 2 rows azimuth (uint16 of 0.01 degrees), 8 rows time (int64 microseconds) |
+====================================================  ======  =================================================================
+sensor                                                file    holds
+====================================================  ======  =================================================================
+SICK LMS-151 (`lms_front`, `lms_rear`)                `.bin`  float64, three a point: x, y [m], reflectance; z is 0:
+                                                              one scan of a plane, 50 a second
+SICK LD-MRS (`ldmrs`)                                 `.bin`  float64, three a point: x, y, z [m]
+Velodyne HDL-32E (`velodyne_left`, `velodyne_right`)  `.bin`  float32, four rows of N: x, y, z [m], intensity
+the same, raw                                         `.png`  grey 8 bit, a column an azimuth: 32 rows intensity, 64 rows range
+                                                              (32 uint16 of 2 mm), 2 rows azimuth (uint16 of 0.01 degrees),
+                                                              8 rows time (int64 microseconds)
+====================================================  ======  =================================================================
 
 All numbers are little-endian.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """RobotCar's tables: odometry of relative poses, GNSS fixes and the truth, all as `base_link` has them (see robotcar_run.py).
 
-| file | columns | is |
-|---|---|---|
-| `vo/vo.csv` | source_timestamp, destination_timestamp, x, y, z, roll, pitch, yaw | visual odometry of the stereo camera |
-| `gt/radar_odometry.csv` | the same, then two radar stamps | radar odometry, optimised with the truth |
-| `gps/gps.csv` | timestamp, latitude, longitude, latitude_sigma, longitude_sigma, ... | the receiver's fixes; sigmas in metres |
-| `gps/ins.csv` | timestamp, ins_status, latitude, longitude, northing, easting, utm_zone, roll, pitch, yaw, ... | GNSS and inertial |
-| `rtk.csv` | timestamp, latitude, longitude, northing, easting, utm_zone, roll, pitch, yaw, ... | the same with RTK: centimetres |
+=======================  ====================================================================  ========================================
+file                     columns                                                               is
+=======================  ====================================================================  ========================================
+`vo/vo.csv`              source_timestamp, destination_timestamp, x, y, z, roll, pitch, yaw    visual odometry of the stereo camera
+`gt/radar_odometry.csv`  the same, then two radar stamps                                       radar odometry, optimised with the truth
+`gps/gps.csv`            timestamp, latitude, longitude, latitude_sigma, longitude_sigma, ...  the receiver's fixes; sigmas in metres
+`gps/ins.csv`            timestamp, ins_status, latitude, longitude, northing, easting,        GNSS and inertial
+                         utm_zone, roll, pitch, yaw, ...
+`rtk.csv`                timestamp, latitude, longitude, northing, easting, utm_zone,          the same with RTK: centimetres
+                         roll, pitch, yaw, ...
+=======================  ====================================================================  ========================================
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from urban_map_loc.cli.arguments import add_set_option, not_negative
 from urban_map_loc.config import BUILDINGS_AND_ROADS, CloudConfig, TileConfig
+from urban_map_loc.settings import choices_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,11 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    kind = next(f for f in fields(CloudConfig) if f.name == "kind")
     parser.add_argument("source", type=Path, metavar="CLOUD", help=".bin (KITTI), .pcd, or a rosbag2 folder with /points")
     parser.add_argument("--at", type=not_negative, default=None, metavar="SECONDS", help="bag: its first cloud so long after its start (0)")
     parser.add_argument("--labels", type=Path, default=None, metavar="FILE.label", help="file: SemanticKITTI's classes of its points")
-    parser.add_argument("--kind", choices=kind.metadata["choices"], default=CloudConfig().kind, help="default %(default)s")
+    parser.add_argument("--kind", choices=choices_of(CloudConfig, "kind"), default=CloudConfig().kind, help="default %(default)s")
     add_set_option(parser, "another setting of the extraction, such as building_labels=[50,51]")
 
 

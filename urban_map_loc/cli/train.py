@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from urban_map_loc.cli.arguments import add_set_option
 from urban_map_loc.cli.training_bar import training_bar
-from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, MapNetConfig, TileConfig, TrainConfig, train_config
+from urban_map_loc.config import MapNetConfig, TileConfig, TrainConfig, train_config
+from urban_map_loc.settings import choices_of
 
 if TYPE_CHECKING:
     from urban_map_loc.mapnet.checkpoint import Checkpoint
@@ -29,10 +30,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, metavar="M", help="time budget (default: none, the start is only shown the map)")
     budget.add_argument("--steps", type=int, metavar="N", help="number of steps instead: the same steps give the same model")
-    parser.add_argument("--preset", choices=("small", "resnet34"), default=network.preset, help="network (default %(default)s)")
-    parser.add_argument("--head", choices=("cells", "regression"), default=network.head, help="what it answers (default %(default)s)")
     parser.add_argument(
-        "--channels", choices=(BUILDINGS, BUILDINGS_AND_ROADS), default=TileConfig().channels, help="what tiles show (default %(default)s)"
+        "--preset", choices=choices_of(MapNetConfig, "preset"), default=network.preset, help="network (default %(default)s)"
+    )
+    parser.add_argument(
+        "--head", choices=choices_of(MapNetConfig, "head"), default=network.head, help="what it answers (default %(default)s)"
+    )
+    parser.add_argument(
+        "--channels",
+        choices=choices_of(TileConfig, "channels"),
+        default=TileConfig().channels,
+        help="what tiles show (default %(default)s)",
     )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default %(default)s")
     parser.add_argument("--seed", type=int, default=TrainConfig().seed, metavar="S", help="default %(default)s")

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """When each point of a sweep was measured, whatever way the driver says it.
 
-| driver | field | type | counts |
-|---|---|---|---|
-| Ouster | `t` | uint32 | ns since the stamp |
-| Velodyne | `time` | float32 | s from the stamp, before or after it |
-| Hesai, RoboSense | `timestamp` | float64 | s of the sensor's clock |
-| Livox | `offset_time`, or `timestamp` | uint32, or float64 | ns since the stamp, or of the sensor's clock |
+================  =============================  ==================  ============================================
+driver            field                          type                counts
+================  =============================  ==================  ============================================
+Ouster            `t`                            uint32              ns since the stamp
+Velodyne          `time`                         float32             s from the stamp, before or after it
+Hesai, RoboSense  `timestamp`                    float64             s of the sensor's clock
+Livox             `offset_time`, or `timestamp`  uint32, or float64  ns since the stamp, or of the sensor's clock
+================  =============================  ==================  ============================================
 
 Units are told from how long the sweep would last: 0.5 ms to 0.5 s in exactly one of s, ms, us and ns.
 """

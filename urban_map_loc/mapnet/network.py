@@ -42,13 +42,18 @@ class FeatureNeck(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(inputs, config.feature_size), nn.ReLU(inplace=True), nn.Dropout(config.dropout))
 
 
+def trunk_of(config: MapNetConfig, tile: TileConfig) -> PolarTrunk | ResNet34Trunk:
+    """The trunk that `config.preset` names."""
+    return PolarTrunk(config, tile) if config.preset == "small" else ResNet34Trunk(tile.planes)
+
+
 class MapNet(nn.Module):
     """Building tile in, ranked poses out."""
 
     def __init__(self, config: MapNetConfig, tile: TileConfig, cells: FloatArray, reference_poses: FloatArray = NO_REFERENCES) -> None:
         """`cells`: centres `(C, 2)` [m] of the drivable cells, `reference_poses (M, 3)` [m, rad] where the map is looked at, in `map`."""
         super().__init__()
-        self.trunk = PolarTrunk(config, tile) if config.preset == "small" else ResNet34Trunk(tile.planes)
+        self.trunk = trunk_of(config, tile)
         self.neck: ViewNeck | FeatureNeck
         self.head: CellsHead | RegressionHead
         if config.head == "cells":

@@ -1,0 +1,292 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Mutation check of geometry, tile and fusion: one token of the code is changed, and some test should notice (an hour or more).
+
+The changes are cosmic-ray's; its own runner changes the files themselves and starts a process for each, which compiles every kernel
+anew. Here a process that has loaded all libraries forks for every change, imports the changed module in its place and runs the room's
+tests until the first that fails; the files stay as they are. Kernels run as plain Python (NUMBA_DISABLE_JIT), else each change would
+cost a compilation. A change is survived when all tests pass. docs/quality.md has the figures and what survivors are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import random
+import resource
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+os.environ["NUMBA_DISABLE_JIT"] = "1"
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ROOT / "build" / "mutation" / "packages"  # where `make mutation` installs cosmic-ray
+
+# One opposite each: all twelve operators in the place of each would be the same question twelve times.
+OPERATORS = (
+    "ReplaceBinaryOperator_Add_Sub", "ReplaceBinaryOperator_Sub_Add", "ReplaceBinaryOperator_Mul_Div", "ReplaceBinaryOperator_Div_Mul",
+    "ReplaceBinaryOperator_FloorDiv_Mul", "ReplaceBinaryOperator_Mod_Mul", "ReplaceBinaryOperator_Pow_Mul",
+    "ReplaceBinaryOperator_BitAnd_BitOr", "ReplaceComparisonOperator_Lt_LtE", "ReplaceComparisonOperator_LtE_Lt",
+    "ReplaceComparisonOperator_Gt_GtE", "ReplaceComparisonOperator_GtE_Gt", "ReplaceComparisonOperator_Lt_GtE",
+    "ReplaceComparisonOperator_LtE_Gt", "ReplaceComparisonOperator_Gt_LtE", "ReplaceComparisonOperator_GtE_Lt",
+    "ReplaceComparisonOperator_Eq_NotEq", "ReplaceComparisonOperator_NotEq_Eq", "ReplaceComparisonOperator_Is_IsNot",
+    "ReplaceComparisonOperator_IsNot_Is", "ReplaceUnaryOperator_Delete_USub", "ReplaceUnaryOperator_Delete_Not", "AddNot",
+    "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue",
+    "ReplaceContinueWithBreak", "NumberReplacer", "ZeroIterationForLoop",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Room:
+    """Modules that are changed, each with the tests that should notice first, and all tests of the room."""
+
+    modules: Mapping[str, Sequence[str]]
+    tests: Sequence[str]
+
+
+# Libraries are loaded before pytest, which would have looked into their asserts.
+PLUGINS = ("--disable-plugin-autoload", "-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin")  # others take a second to load
+IMPORTED_BEFORE = "ignore::pytest.PytestAssertRewriteWarning"
+
+TRAJECTORY, SCORES = "test_geometry_trajectory", "test_localization_verification"
+# Those of the window's tests that take seconds without a compiler.
+WINDOW = tuple(
+    f"test_localization_window.py::test_{name}"
+    for name in (
+        "the_banded_solution_is_that_of_the_whole_matrix",
+        "the_gradient_is_the_slope_of_the_cost",
+        "a_late_scan_goes_where_its_stamp_says",
+    )
+)
+UTM = f"{TRAJECTORY}.py::test_utm_known_points"
+LOCK, MONITOR = "test_localization_lock", "test_localization_gnss_monitor"
+FROM_MAP, FROM_CLOUD, EFFECTS = "test_tile_from_map", "test_tile_from_cloud", "test_tile_scan_effects"
+
+ROOMS = {
+    "geometry": Room(
+        {
+            "geometry/pose2": ["test_geometry_pose2"],
+            "geometry/geodesy": ["test_geometry_geodesy"],
+            "geometry/trajectory": [TRAJECTORY],
+            "geometry/utm": [UTM],
+        },
+        ["test_geometry_pose2", TRAJECTORY, "test_geometry_geodesy"],
+    ),
+    "tile": Room(
+        {
+            "tile/grid": ["test_tile_grid"],
+            "tile/from_cloud": [FROM_CLOUD],
+            "tile/from_map": [FROM_MAP],
+            "tile/road_channel": ["test_tile_roads"],
+            "tile/kernels": [FROM_MAP, EFFECTS],
+            "tile/scene": [EFFECTS],
+        },
+        ["test_tile_grid", FROM_CLOUD, FROM_MAP, "test_tile_roads", EFFECTS],
+    ),
+    "fusion": Room(
+        {
+            "localization/tracking": WINDOW,
+            "localization/finding": [LOCK],
+            "localization/lock": [LOCK],
+            "localization/odometry": ["test_localization_odometry"],
+            "localization/recent_drive": [LOCK],
+            "localization/window": WINDOW,
+            "localization/window_kernels": WINDOW,
+            "localization/alignment": [SCORES],
+            "localization/kernels": [SCORES],
+            "localization/gnss_monitor": [MONITOR],
+        },
+        ["test_localization_odometry", LOCK, MONITOR, SCORES, *WINDOW],
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one module: which operator at which of its places, on which line."""
+
+    module: str
+    operator: str
+    occurrence: int
+    line: int
+
+    @property
+    def path(self) -> Path:
+        """The file that is changed."""
+        return ROOT / "urban_map_loc" / f"{self.module}.py"
+
+    def source(self) -> str:
+        """The module's text with the change."""
+        from cosmic_ray.mutating import mutate_code
+
+        changed = mutate_code(self.path.read_text(encoding="utf-8"), operator_of(self.operator), self.occurrence)
+        assert changed is not None
+        return str(changed)
+
+    def told(self, changed: str) -> str:
+        """Where it is, and the line as it was and as it is."""
+        was, now = self.path.read_text(encoding="utf-8").splitlines(), changed.splitlines()
+        first = next(k for k, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1])
+        return f"{self.module}.py:{self.line} {self.operator}\n    - {was[first].strip()}\n    + {now[first].strip()}"
+
+
+def operator_of(name: str) -> Any:
+    """One of cosmic-ray's operators."""
+    from cosmic_ray.plugins import get_operator
+
+    return get_operator(f"core/{name}")()
+
+
+def changes_of(module: str) -> list[Change]:
+    """All changes of a module."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+
+    nodes = list(ast_nodes(get_ast((ROOT / "urban_map_loc" / f"{module}.py").read_text(encoding="utf-8"))))
+    found = []
+    for name in OPERATORS:
+        places = [start for node in nodes for start, _ in operator_of(name).mutation_positions(node)]
+        found += [Change(module, name, k, line) for k, (line, _) in enumerate(places)]
+    return found
+
+
+class _Changed(importlib.abc.MetaPathFinder):
+    """Finds the changed module in place of the file's."""
+
+    def __init__(self, change: Change, source: str) -> None:
+        self.name, self.path, self.source = f"urban_map_loc.{change.module.replace('/', '.')}", change.path, source
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        if name != self.name:
+            return None
+        source = self.source
+
+        class Loader(importlib.machinery.SourceFileLoader):
+            def get_code(self, fullname: str) -> CodeType:
+                return compile(source, self.path, "exec")
+
+        return importlib.util.spec_from_file_location(name, self.path, loader=Loader(name, str(self.path)))
+
+
+class _Settings:
+    """A pytest plugin: properties are tried on fewer examples and not shrunk; which example fails is of no interest."""
+
+    def pytest_configure(self) -> None:
+        import hypothesis
+
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile("mutation", hypothesis.settings(), max_examples=25, phases=phases)
+        hypothesis.settings.load_profile("mutation")
+
+
+def outcome(tests: Sequence[str], changed: _Changed | None, cpu_s: int) -> str:
+    """Run tests in a fork: `killed`, `survived`, or `endless` where they took more than `cpu_s` of processor time."""
+    child = os.fork()
+    if child == 0:
+        code = 3
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+            if changed is not None:
+                silent = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(silent, 1)
+                os.dup2(silent, 2)
+                sys.meta_path.insert(0, changed)
+            import pytest
+
+            options = ["-x", "-q", "-p", "no:cacheprovider", *PLUGINS, "--timeout", "0", "-W", IMPORTED_BEFORE]
+            files = [f"{ROOT / 'test'}/{name}" if "::" in name else f"{ROOT / 'test' / name}.py" for name in tests]
+            code = int(pytest.main([*options, *files], plugins=[_Settings()]))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return "endless"
+    return "survived" if os.WEXITSTATUS(status) == 0 else "killed"
+
+
+def check(name: str, minutes: float, share: float, out: Path) -> None:
+    """Try the changes of a room in an order that is the same every time, until time or share is used up; results are kept in `out`."""
+    room = ROOMS[name]
+    before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    if outcome(room.tests, None, 3600) != "survived":
+        raise SystemExit(f"{name}: the tests fail without any change; mend them first")
+    limit_s = 20 + round(3 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s))
+    every = [change for module in room.modules for change in changes_of(module)]
+    random.Random(0).shuffle(every)
+    chosen = every[: round(share * len(every))]
+    file = out / f"{name}.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    known = {tuple(key): (verdict, told) for key, verdict, told in map(json.loads, lines)}
+    counts: Counter[str] = Counter()
+    survivors = []
+    end = time.monotonic() + 60.0 * minutes
+    with file.open("a", encoding="utf-8") as record:
+        for change in chosen:
+            key = astuple(change)
+            if key not in known:
+                if time.monotonic() > end:
+                    break
+                source = change.source()
+                changed = _Changed(change, source)
+                first = room.modules[change.module]
+                verdict = outcome(first, changed, limit_s)
+                if verdict == "survived" and set(first) != set(room.tests):
+                    verdict = outcome([name for name in room.tests if name not in first], changed, limit_s)
+                known[key] = verdict, change.told(source)
+                print(json.dumps([key, *known[key]]), file=record, flush=True)
+            verdict, told = known[key]
+            counts[verdict] += 1
+            if verdict == "survived":
+                survivors.append((change.module, change.line, told))
+    tried = sum(counts.values())
+    for _, _, told in sorted(survivors):
+        print(told)
+    noticed = tried - counts["survived"]
+    print(f"{name}: {len(every)} changes, {tried} tried, {noticed} noticed ({100.0 * noticed / max(tried, 1):.1f} %), "
+          f"{counts['survived']} survived")  # fmt: skip
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rooms", nargs="*", default=list(ROOMS), help=f"of {', '.join(ROOMS)}")
+    parser.add_argument("--minutes", type=float, default=60.0, help="a room takes at most so long (default %(default)s)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of a room's changes that are tried (default all)")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "build" / "mutation", help="what is known already is not tried again; remove it to"
+    )
+    args = parser.parse_args()
+    sys.path[:0] = [str(ROOT / "test"), str(ROOT)]
+    sys.path.append(str(PACKAGES))
+    import hypothesis  # noqa: F401  what tests load is loaded once, before the forks
+    import numba  # noqa: F401
+    import pyproj  # noqa: F401
+    import pytest  # noqa: F401
+    import scipy.linalg
+    import scipy.ndimage
+    import scipy.spatial  # noqa: F401
+    import shapely  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+    os.chdir(ROOT)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in args.rooms:
+        check(name, args.minutes, args.share, args.out)
+
+
+if __name__ == "__main__":
+    main()
