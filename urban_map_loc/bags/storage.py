@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
-from rosbags.rosbag2 import Reader
 
+from urban_map_loc.bags.bounded import bounded_reader, require_bounded
 from urban_map_loc.bags.salvage_mcap import read_cut_mcap
 from urban_map_loc.bags.salvage_sqlite import read_cut_sqlite
 from urban_map_loc.bags.salvaged import Salvaged, unpacked
@@ -68,6 +68,7 @@ def open_storage(path: Path) -> Storage:
         raise BagError(f"{path} does not exist; {_give()}")
     if path.is_file() and not files:
         raise BagError(f"{path} is no storage file of a bag (.mcap or .db3); {_give()}")
+    require_bounded(path, files)
     try:
         return _Whole(path, files)
     except OSError as error:
@@ -95,7 +96,7 @@ class _Whole:
 
     def __init__(self, path: Path, files: list[Path]) -> None:
         self.path, self._files = path, files
-        with Reader(path) as reader:
+        with bounded_reader(path) as reader:
             self.topics = {c.topic: c.msgtype for c in reader.connections}
             self.counts = dict.fromkeys(self.topics, 0)
             for connection in reader.connections:
@@ -125,7 +126,7 @@ class _Whole:
             yield from cut.messages(topics, from_ns)
 
     def _read(self, topics: Collection[str], from_ns: int) -> Iterator[Salvaged]:
-        with _unreadable(), Reader(self.path) as reader:
+        with _unreadable(), bounded_reader(self.path) as reader:
             wanted = [c for c in reader.connections if c.topic in topics] if topics else reader.connections
             if topics and not wanted:
                 return
