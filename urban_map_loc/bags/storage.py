@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SALVAGES = {".mcap": read_cut_mcap, ".db3": read_cut_sqlite}
 REMEDY = "copy or record it again"
+LARGEST_NS = 1 << 63
 
 
 class Storage(Protocol):
@@ -106,6 +107,11 @@ class _Whole:
                 self.start_ns = self.end_ns = 0
             else:
                 self.start_ns, self.end_ns = reader.start_time, reader.end_time - 1
+            names = [text for c in reader.connections for text in (c.topic, c.msgtype)]
+            numbers = [self.start_ns, self.end_ns, *self.counts.values()]
+            # YAML may hold anything in their place.
+            if not all(isinstance(n, str) for n in names) or not all(isinstance(n, int) and abs(n) < LARGEST_NS for n in numbers):
+                raise ValueError("topics, counts or times of metadata.yaml are none")
 
     def messages(self, topics: Collection[str], from_ns: int) -> Iterator[Salvaged]:
         read = 0
