@@ -106,6 +106,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self._folder, self._process = folder, None
         self._made: dict[str, Any] = {}
+        self._warm: set[str] = set()
 
     def seeds(self, target: str) -> list[tuple[str, dict[str, bytes]]]:
         """Whole inputs: what to read, and its files. The reader has read them once, without bounds, and found them whole."""
@@ -153,7 +154,9 @@ class Reader:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(request).encode() + b"\n")
-        answer, deadline = b"", DEADLINE_S * (4 if request["do"] == "seeds" else 1)
+        # The first request of a target loads and compiles what reading needs.
+        answer, deadline = b"", DEADLINE_S * (1 if request["target"] in self._warm else 5)
+        self._warm.add(request["target"])
         while not answer.endswith(b"\n"):
             ready, _, _ = select.select([process.stdout], [], [], deadline)
             part = os.read(process.stdout.fileno(), 1 << 16) if ready else b""
@@ -178,3 +181,4 @@ class Reader:
                 if pipe is not None:
                     pipe.close()
             self._process = None
+            self._warm.clear()

@@ -52,12 +52,12 @@ def _require_short(path: Path) -> None:
     value: Any = None
     with suppress(OSError, ValueError, yaml.YAMLError, RecursionError):  # rosbags says what is wrong
         value = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    count, waiting = 0, [value]
+    count, most, waiting = 0, bounds().longest_list, [value]
     while waiting:
         item = waiting.pop()
         inside = list(item.values()) if isinstance(item, dict) else item if isinstance(item, list) else []
         count += 1 + len(inside)
-        if count > bounds().longest_list:
+        if count > most:
             raise BagError(refusal(str(path), "longest_list", count))
         waiting += inside
 
