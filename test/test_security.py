@@ -25,6 +25,8 @@ CALLS = {
     "yaml.full_load_all", "yaml.unsafe_load_all", "numpy.fromstring", "pandas.read_pickle", "shutil.unpack_archive", "pd.read_pickle",
 }  # fmt: skip
 ATTRIBUTES = {"extractall", "read_pickle"}  # an archive's names may lead out of the folder
+# A TorchScript file holds code. `export` runs the one that it has written a moment before, to compare its answers; none else is read.
+ON_PURPOSE = {"urban_map_loc/mapnet/export.py": ["torch.jit.load"]}
 
 
 def offences(source: str) -> list[str]:
@@ -58,7 +60,7 @@ def _of_call(node: ast.Call) -> list[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_code_from_data(path):
-    assert offences(path.read_text(encoding="utf-8")) == []
+    assert offences(path.read_text(encoding="utf-8")) == ON_PURPOSE.get(str(path.relative_to(ROOT)), [])
 
 
 @pytest.mark.parametrize(

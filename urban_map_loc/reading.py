@@ -28,7 +28,7 @@ def _variable(name: str) -> str:
 
 @cache
 def _given(environment: tuple[tuple[str, str], ...]) -> ReadingConfig:
-    values = {}
+    values: dict[str, Any] = {}
     for name, text in environment:
         try:
             values[name] = int(text) if name == "longest_list" else float(text)
