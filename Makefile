@@ -9,12 +9,18 @@ TESTS ?= test
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+# Long checks, each a target `nightly-NAME` below; a new one needs a name here and a target there.
+NIGHTLY := fuzz
+CASES ?= 10000
+
+.PHONY: help setup demo test nightly $(NIGHTLY:%=nightly-%) lint audit bench clean
 
 help:
 	@echo 'make setup   .venv with everything, ROS 2 included (Python 3.11 or 3.12)'
 	@echo 'make demo    map, train, drive, localize through the real node over DDS, evaluate: offline, under build/demo'
 	@echo 'make test    the tests (TESTS=test/test_x.py for some of them)'
+	@echo 'make nightly  long checks: $(NIGHTLY) (CASES=10000 of each target, docs/security.md)'
+	@echo 'make audit   asks PyPI for known vulnerabilities of the pinned packages'
 	@echo 'make lint    ruff, mypy, and flake8 with the rules of ament (docs/linting.md)'
 	@echo 'make bench   the benchmark commands behind the figures in README'
 	@echo 'make coverage, make docs, make mutation   docs/quality.md'
@@ -38,6 +44,17 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+nightly: $(NIGHTLY:%=nightly-%)
+
+nightly-fuzz: $(STAMP)
+	URBAN_MAP_LOC_FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 0 test/test_fuzz_files.py test/test_fuzz_structures.py
+
+# In an environment of its own: what audits is no part of what is audited. Needs a network.
+audit: $(STAMP)
+	@[ -x build/audit/bin/pip-audit ] || { $(BIN)/python -m venv build/audit && build/audit/bin/python -m pip install --quiet $(PIP_ARGS) pip-audit==2.10.1; }
+	$(BIN)/python -m pip freeze --exclude-editable > build/audit/installed.txt
+	build/audit/bin/pip-audit --disable-pip --no-deps --progress-spinner off -r build/audit/installed.txt
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

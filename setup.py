@@ -17,7 +17,8 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/launch", sorted(map(str, Path("launch").glob("*.launch.py")))),
-        (f"share/{PACKAGE}/config", sorted(map(str, Path("config").iterdir()))),
+        (f"share/{PACKAGE}/config", sorted(str(p) for p in Path("config").iterdir() if p.is_file())),
+        (f"share/{PACKAGE}/config/security", sorted(map(str, Path("config/security").iterdir()))),
     ],
     python_requires=">=3.11",
     # By this colcon knows that `colcon test` is pytest's; without, it runs no test and calls that a success.

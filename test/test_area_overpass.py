@@ -290,3 +290,63 @@ def test_wrong_usage(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         run(["area", "build", *arguments, "--out", "a.gpkg"])
     assert caught.value.code == 2
+
+
+def endless(handler):
+    """A valid beginning, and then spaces for as long as anybody listens."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(1 << 40))
+    handler.end_headers()
+    try:
+        handler.wfile.write(json.dumps(TOWN).encode())
+        while True:
+            handler.wfile.write(b" " * 65536)
+    except OSError:
+        return 200, b""
+
+
+def trickling(handler):
+    """Some bytes now and then, each before requests loses its patience."""
+    body = json.dumps(TOWN).encode()
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    try:
+        for k in range(0, len(body), 20):
+            handler.wfile.write(body[k : k + 20])
+            handler.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        pass
+    return 200, b""
+
+
+def test_an_answer_without_end_is_given_up(server):
+    server.script = (endless,)
+    with pytest.raises(AreaError, match=r"/interpreter sends more than 2 MB; ask for a smaller box, or give a file with --osm"):
+        download_box(BOX, patience(server, largest_answer_mb=2.0))
+    assert len(server.queries) == 1
+
+
+def test_an_answer_that_trickles_in_is_given_up(server):
+    server.script = (trickling,)
+    with pytest.raises(AreaError, match=r"gave no map in 2 attempts \(the answer had not come in after 0.1 s\)"):
+        download_box(BOX, patience(server, transfer_s=0.1, attempts=2, backoff_s=0.0))
+
+
+def test_a_box_the_size_of_a_country_is_not_asked_for(server):
+    with pytest.raises(AreaError, match=r"has 10\d{6} km², more than 2500; give a smaller one, or an extract with --osm FILE"):
+        download_box(GeoBox(-10.0, 35.0, 30.0, 70.0), patience(server))
+    assert server.queries == []
+
+
+@pytest.mark.parametrize("elements", [[{"type": "way", "id": 7}], [{"type": "node", "id": "x", "lat": 1, "lon": 1}], ["way"], [None], 3])
+def test_a_damaged_answer(server, elements):
+    server.script = (lambda handler: (200, json.dumps({"elements": elements}).encode()),)
+    with pytest.raises(AreaError, match=r"an answer of Overpass is damaged \(.*\); remove .* and ask again"):
+        download_box(BOX, patience(server))
+
+
+def test_a_wait_in_digits_that_are_no_number(server):
+    server.script = (busy(429, Retry_After="\u00b2"), good)
+    assert len(download_box(BOX, patience(server, attempts=2, backoff_s=0.0)).roads) == 1

@@ -63,7 +63,7 @@ def test_colcon_runs_the_tests_with_pytest():
     assert 'extras_require={"test": ["pytest"]}' in (ROOT / "setup.py").read_text()
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*.xml"), *(ROOT / "config").glob("*.xml")], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*ROOT.glob("*.xml"), *(ROOT / "config").rglob("*.xml")], ids=lambda p: p.name)
 def test_xml_is_well_formed(path):
     assert ElementTree.parse(path).getroot().tag
 
@@ -97,7 +97,7 @@ def test_colcon_builds_a_ros_package(installed):
     for file in (
         "package.xml",
         *(f"launch/{path.name}" for path in (ROOT / "launch").glob("*.launch.py")),
-        *(f"config/{path.name}" for path in (ROOT / "config").iterdir()),
+        *(str(path.relative_to(ROOT)) for path in (ROOT / "config").rglob("*") if path.is_file()),
     ):
         assert (share / file).read_bytes() == (ROOT / file).read_bytes()
 

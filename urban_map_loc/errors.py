@@ -2,9 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exception tree: what users can catch, each message naming the thing, the cause and the remedy in one line."""
 
+from __future__ import annotations
+
+LONGEST_MESSAGE = 1000
+
 
 class UrbanMapLocError(Exception):
-    """Any failure this package raises on purpose; the message is one line that ends with the remedy."""
+    """Any failure this package raises on purpose; the message is one line that ends with the remedy.
+
+    Messages quote what other libraries say and what stands in damaged files. So line breaks become spaces here, once for all, what a
+    terminal would take for a command becomes U+FFFD, and of a very long message the middle is left out.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(message.splitlines()))
+        super().__init__(line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - 300]} ... {line[-300:]}")
 
 
 class ConfigurationError(UrbanMapLocError):

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from math import cos, radians
 from typing import NamedTuple
 
 from urban_map_loc.errors import AreaError
+
+DEGREE_KM = 111.2  # of latitude
 
 
 class GeoBox(NamedTuple):
@@ -40,6 +43,12 @@ class GeoBox(NamedTuple):
         if self.east <= 180.0:
             return (self,)
         return GeoBox(self.west, self.south, 180.0, self.north), GeoBox(-180.0, self.south, self.east - 360.0, self.north)
+
+    @property
+    def size_km2(self) -> float:
+        """Area [km2], to a percent."""
+        height = DEGREE_KM * (self.north - self.south)
+        return height * DEGREE_KM * (self.east - self.west) * cos(radians((self.north + self.south) / 2.0))
 
     def __str__(self) -> str:
         east = self.east - 360.0 if self.east > 180.0 else self.east

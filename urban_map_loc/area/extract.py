@@ -195,9 +195,12 @@ def read_files(paths: Sequence[Path], crop: GeoBox | None) -> Extract:
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """What the reader raises about a broken file becomes an AreaError that names it."""
+    import osmium
+
     try:
         yield
-    except RuntimeError as error:
+    # Of numbers, places, texts and all else that the reader finds broken.
+    except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
         raise AreaError(f"{path} is no whole OpenStreetMap file ({error}); export or download it again") from error
 
 

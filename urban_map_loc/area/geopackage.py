@@ -22,6 +22,7 @@ from urban_map_loc.area.area_map import AreaMap, Layer
 from urban_map_loc.errors import AreaError, OutputError
 from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.output import final_file
+from urban_map_loc.reading import require_plain_tables, require_size
 
 FORMAT_VERSION = 1
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL"
@@ -128,6 +129,8 @@ def read_head(path: Path) -> AreaHead:
     """
     if not path.is_file():
         raise AreaError(f"{path} does not exist; {_REBUILD}")
+    require_size(path, "largest_area_mb", AreaError)
+    require_plain_tables(path, AreaError)
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             metadata = dict(database.execute("SELECT key, value FROM metadata"))

@@ -25,9 +25,10 @@ from urban_map_loc.area import tags as rules
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.box import GeoBox
 from urban_map_loc.area.osm import read_osm
+from urban_map_loc.area.overpass_answers import take_content, write_answers
 from urban_map_loc.config import DownloadConfig
 from urban_map_loc.errors import AreaError
-from urban_map_loc.output import final_file
+from urban_map_loc.reading import json_of
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +102,17 @@ def _from_environment(config: DownloadConfig) -> DownloadConfig:
 
 
 def _download(box: GeoBox, config: DownloadConfig, source: str) -> AreaMap:
+    if (size := box.size_km2) > config.largest_box_km2:
+        raise AreaError(
+            f"box {box} has {size:.0f} km², more than {config.largest_box_km2:g}; give a smaller one, or an extract with --osm FILE"
+        )
     question = json.dumps([config.overpass_url, str(box), WANTED], sort_keys=True)
     folder = cache_folder() / "overpass" / hashlib.sha256(question.encode()).hexdigest()[:16]
     file = folder / "map.osm.pbf"
     if not file.is_file():
         for half in box.halves:
             _patiently(lambda half=half: _fetch(half, folder, config), config, config.overpass_url)  # type: ignore[misc]
-        _write(file, [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))])
+        write_answers(file, [json_of(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))])
     log.info("map data kept in %s", folder)
     return read_osm(file, box, source)
 
@@ -119,7 +124,7 @@ def _fetch(box: GeoBox, folder: Path, config: DownloadConfig) -> None:
 
     for path in folder.glob("*.json"):  # an answer whose writing was interrupted
         try:
-            json.loads(path.read_text(encoding="utf-8"))
+            json_of(path.read_text(encoding="utf-8"))
         except ValueError:
             path.unlink()
     with _osmnx_settings(folder, config), suppress(osmnx._errors.CacheOnlyInterruptError):
@@ -139,7 +144,7 @@ def _osmnx_settings(folder: Path, config: DownloadConfig) -> Iterator[None]:
         "nominatim_url": config.nominatim_url,
         "overpass_rate_limit": False,  # it would wait without limit; a 429 tells us as well
         "requests_timeout": config.timeout_s,
-        "requests_kwargs": {"hooks": {"response": _check}},
+        "requests_kwargs": {"hooks": {"response": lambda response, *_, **__: _check(response, config)}},
         "http_user_agent": f"urban_map_loc/{__version__}",
         "http_referer": f"urban_map_loc/{__version__}",
         "doh_url_template": None,  # no third party learns what is asked
@@ -156,15 +161,17 @@ def _osmnx_settings(folder: Path, config: DownloadConfig) -> Iterator[None]:
             setattr(osmnx.settings, name, value)
 
 
-def _check(response: Any, *_: Any, **__: Any) -> None:
+def _check(response: Any, config: DownloadConfig) -> None:
     """Called with every answer before osmnx sees it: osmnx itself would repeat 429 and 504 for ever and keep half answers."""
+    if not take_content(response, config):
+        raise _BusyError(f"the answer had not come in after {config.transfer_s:g} s")
     if response.is_redirect:
         return
     if response.status_code >= 400:
         wait = response.headers.get("Retry-After", "")
         message = f"{response.status_code} {response.reason}: {_message(response.text)}".rstrip(": ")
         if response.status_code in (429, 500, 502, 503, 504):
-            raise _BusyError(message, float(wait) if wait.isdigit() else 0.0)
+            raise _BusyError(message, float(wait) if wait.isascii() and wait.isdecimal() else 0.0)
         raise AreaError(f"{response.url.split('?')[0]} refuses ({message}); correct the request or its address, or give a file with --osm")
     try:
         answer = response.json()
@@ -207,26 +214,3 @@ def _unknown_host(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, socket.gaierror):
         error = error.__cause__ or error.__context__
     return error is not None
-
-
-def _write(path: Path, answers: list[dict[str, Any]]) -> None:
-    """Overpass's JSON as an .osm.pbf file, each object once."""
-    import osmium
-
-    header = osmium.io.Header()
-    header.set("generator", "Overpass API")
-    ages = [str(answer.get("osm3s", {}).get("timestamp_osm_base", "")) for answer in answers]
-    if ages and all(ages):
-        header.set("osmosis_replication_timestamp", min(ages))
-    found = {(item["type"], item["id"]): item for answer in answers for item in answer.get("elements", ())}
-    make = osmium.osm.mutable
-    with final_file(path) as temporary, osmium.SimpleWriter(osmium.io.File(str(temporary), "pbf"), header=header) as out:
-        for (kind, number), item in sorted(found.items()):  # node, relation, way: the reader takes any order
-            tags = item.get("tags", {})
-            if kind == "node":
-                out.add_node(make.Node(id=number, version=1, tags=tags, location=(item["lon"], item["lat"])))
-            elif kind == "way":
-                out.add_way(make.Way(id=number, version=1, tags=tags, nodes=item["nodes"]))
-            else:
-                members = [(member["type"][0], member["ref"], member["role"]) for member in item["members"]]
-                out.add_relation(make.Relation(id=number, version=1, tags=tags, members=members))

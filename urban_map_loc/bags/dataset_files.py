@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from urban_map_loc.errors import BagError
+from urban_map_loc.reading import require_bytes
 
 log = logging.getLogger(__name__)
 
@@ -64,22 +66,27 @@ class DatasetFiles:
         place = self._places[name]
         return str(place.container) if place.size < 0 and not place.member else f"{name} in {place.container}"
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a file.
+    def read(self, name: str, bound: str = "largest_cloud_mb") -> bytes:
+        """The bytes of a file; `bound` says how many they may be (`ReadingConfig`).
 
         Raises:
-            BagError: it is missing, cut short or cannot be read.
+            BagError: it is missing, too large, cut short or cannot be read.
         """
         if name not in self._places:
             raise BagError(f"{self.source} has no {name}; download it too")
         place = self._places[name]
         try:
             if place.member:
-                return self._zips[place.container].read(place.member)
+                archive = self._zips[place.container]
+                require_bytes(archive.getinfo(place.member).file_size, self.where(name), bound, BagError)
+                return archive.read(place.member)
+            there = place.container.stat().st_size - place.offset
+            require_bytes(there if place.size < 0 else min(place.size, there), self.where(name), bound, BagError)
             with place.container.open("rb") as file:
                 file.seek(place.offset)
-                content = file.read(place.size)
-        except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+                # An archive may claim any size, for which memory would be set aside.
+                content = file.read(max(0, there if place.size < 0 else min(place.size, there)))
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
             raise BagError(f"{self.where(name)} cannot be read ({error}); download it again") from error
         if 0 <= place.size != len(content):
             raise BagError(f"{self.where(name)} is cut short; download it again")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from urban_map_loc.bags.writer import BagWriter
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.geometry.trajectory import Trajectory
+from urban_map_loc.reading import require_bytes
 
 RANGES_FILE = "building_range.npz"
 BUILDING_LABEL = 50  # SemanticKITTI
@@ -112,11 +114,13 @@ def numbers_of(path: Path, columns: int) -> NDArray[np.float64]:
 
 def _ranges(path: Path) -> NDArray[np.float32]:
     try:
+        with zipfile.ZipFile(path) as packed:
+            require_bytes(sum(entry.file_size for entry in packed.infolist()), f"{path}, unpacked,", "largest_cloud_mb", BagError)
         with np.load(path, allow_pickle=False) as archive:
             ranges: NDArray[np.float32] = archive["ranges_m"]
     except FileNotFoundError as error:
         raise BagError(f"{path} does not exist; give the folder of a sequence with building_range.npz") from error
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise BagError(f"{path} is damaged ({error}); copy it again") from error
     if ranges.ndim != 2:
         raise BagError(f"{path}: ranges_m has shape {ranges.shape}, not (frames, sectors); copy it again")

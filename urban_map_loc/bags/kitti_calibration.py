@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from urban_map_loc.cloud.camera import StereoRig
 from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.errors import BagError, ConfigurationError
+from urban_map_loc.reading import require_size
 
 # T_cam0_velo (3x4) of the recording car on 2011-09-30, sequences 04 to 10; used where calib.txt has no line `Tr:`.
 T_CAM_VELO = np.array(
@@ -21,6 +22,9 @@ T_CAM_VELO = np.array(
         [0.999977310, -0.001805529, -0.006496204, -0.333996806],
     ]
 )
+
+LARGEST = 1e6  # of a calibration's numbers: pixels, metres and their products
+ROTATION_ERROR = 1e-3  # of a rotation's products: the files have nine digits
 
 
 def square(T: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -37,7 +41,7 @@ def velodyne_calibration(path: Path) -> NDArray[np.float64]:
     matrices = _matrices(path)
     for name in ("Tr", "Tr_velo_to_cam"):
         if name in matrices:
-            return _matrix(path, matrices, name)
+            return _rotation(path, matrices, name, (3, 4))
     return T_CAM_VELO
 
 
@@ -69,7 +73,7 @@ def raw_stereo_calibration(folder: Path) -> tuple[StereoRig, Extrinsic]:
     path = folder / "calib_cam_to_cam.txt"
     matrices = _matrices(path)
     P2, P3 = (_matrix(path, matrices, name) for name in ("P_rect_02", "P_rect_03"))
-    rectifying = _matrix(path, matrices, "R_rect_00", (3, 3))
+    rectifying = _rotation(path, matrices, "R_rect_00", (3, 3))
     try:
         rig = StereoRig.from_projections(P2, P3)
         moved = np.linalg.solve(P2[:, :3], P2[:, 3])
@@ -87,7 +91,7 @@ def rigid_calibration(path: Path) -> Extrinsic:
         BagError: the file is missing or damaged.
     """
     matrices = _matrices(path)
-    return Extrinsic(_matrix(path, matrices, "R", (3, 3)), _matrix(path, matrices, "T", (3, 1))[:, 0])
+    return Extrinsic(_rotation(path, matrices, "R", (3, 3)), _matrix(path, matrices, "T", (3, 1))[:, 0])
 
 
 def text_of(path: Path) -> str:
@@ -96,6 +100,7 @@ def text_of(path: Path) -> str:
     Raises:
         BagError: missing or not plain text.
     """
+    require_size(path, "largest_table_mb", BagError)
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
@@ -111,6 +116,17 @@ def _matrix(path: Path, matrices: dict[str, str], name: str, shape: tuple[int, i
     if name not in matrices:
         raise BagError(f"{path} has no line {name}; give the calib.txt of the sequence")
     try:
-        return np.array(matrices[name].split(), dtype=np.float64).reshape(shape)
+        matrix = np.array(matrices[name].split(), dtype=np.float64).reshape(shape)
     except ValueError as error:
         raise BagError(f"{path}: {name} is no {shape[0]}x{shape[1]} matrix ({error}); copy the file again") from error
+    if not (np.abs(matrix) < LARGEST).all():  # false for NaN
+        raise BagError(f"{path}: {name} holds numbers that are none of a calibration; copy the file again")
+    return matrix
+
+
+def _rotation(path: Path, matrices: dict[str, str], name: str, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """A matrix whose first three columns turn and do not stretch."""
+    matrix = _matrix(path, matrices, name, shape)
+    if np.abs(matrix[:, :3] @ matrix[:, :3].T - np.eye(3)).max() > ROTATION_ERROR:
+        raise BagError(f"{path}: {name} holds no rotation; copy the file again")
+    return matrix

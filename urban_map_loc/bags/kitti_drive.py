@@ -24,6 +24,7 @@ from urban_map_loc.config import ConversionConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.geometry.trajectory import Trajectory
+from urban_map_loc.reading import require_size
 
 
 class Frame(NamedTuple):
@@ -160,6 +161,7 @@ def chosen_sensor(sensor: str, source: Path, velodyne: dict[int, Path], images: 
 
 
 def _values(path: Path, kind: str, columns: int) -> NDArray[Any]:
+    require_size(path, "largest_cloud_mb", BagError)
     try:
         content = path.read_bytes()
     except OSError as error:

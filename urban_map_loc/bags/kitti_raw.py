@@ -121,8 +121,11 @@ def _timestamps(path: Path) -> list[float]:
         if not line.strip():
             continue
         match = STAMP.fullmatch(line.strip())
+        try:
+            whole = datetime.strptime(match[1] if match else "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:  # a 13th month
+            match = None
         if match is None:
             raise BagError(f"{path}: line {number} is no time; copy it again")
-        whole = datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
         stamps.append(whole.timestamp() + float(f"0.{match[2] or 0}"))
     return stamps

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from urban_map_loc.bags.dataset_files import DatasetFiles
 from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.errors import BagError, ConfigurationError
+from urban_map_loc.reading import require_size
 
 LIDARS = ("velodyne_left", "velodyne_right", "lms_front", "lms_rear", "ldmrs")
 STEREO = ("left", "centre", "right")
@@ -87,7 +88,7 @@ class RobotCarRun:
             there = sorted((f for f in self.files if f"/{f}".endswith(f"/{wanted}")), key=lambda f: (self.name not in f, f))
             if there:
                 try:
-                    return self.files.where(there[0]), self.files.read(there[0]).decode("utf-8")
+                    return self.files.where(there[0]), self.files.read(there[0], "largest_table_mb").decode("utf-8")
                 except UnicodeDecodeError as error:
                     raise BagError(f"{self.files.where(there[0])} is damaged: no text; download it again") from error
         return None
@@ -113,6 +114,7 @@ class RobotCarRun:
 
     def _T_stereo(self, sensor: str) -> Extrinsic:
         path = self.sdk_file(f"extrinsics/{sensor}.txt")
+        require_size(path, "largest_table_mb", BagError)
         try:
             return Extrinsic.from_xyz_rpy([float(v) for v in path.read_text(encoding="ascii").split()])
         except (OSError, ValueError, ConfigurationError) as error:

@@ -71,14 +71,14 @@ def read_scan(sensor: str, name: str, content: bytes) -> Scan:
 def lms_scan(name: str, content: bytes) -> Scan:
     """A scan of the LMS-151, see `read_scan`."""
     rows = _triplets(name, content)
-    points = rows.astype(np.float32)
-    points[:, 2] = 0.0
-    return Scan(points, rows[:, 2].astype(np.float32))
+    reflectance = rows[:, 2].copy()
+    rows[:, 2] = 0.0
+    return Scan(rows, reflectance)
 
 
 def ldmrs_scan(name: str, content: bytes) -> Scan:
     """A scan of the LD-MRS, see `read_scan`."""
-    return Scan(_triplets(name, content).astype(np.float32))
+    return Scan(_triplets(name, content))
 
 
 def velodyne_points(name: str, content: bytes) -> Scan:
@@ -110,7 +110,8 @@ def _columns(rows: NDArray[np.uint8], kind: str) -> NDArray[np.generic]:
     return np.ascontiguousarray(rows.T).view(kind).T
 
 
-def _triplets(name: str, content: bytes) -> NDArray[np.float64]:
+def _triplets(name: str, content: bytes) -> NDArray[np.float32]:
     if len(content) % 24:
         raise BagError(f"{name}: {len(content)} bytes are no float64 triplets; download it again")
-    return np.frombuffer(content, "<f8").reshape(-1, 3)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32's range becomes inf, which is no point
+        return np.frombuffer(content, "<f8").reshape(-1, 3).astype(np.float32)

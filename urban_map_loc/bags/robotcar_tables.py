@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 ODOMETRIES = {"vo": ("vo/vo.csv", "stereo"), "radar": ("gt/radar_odometry.csv", "radar")}
 TRUTHS = ("rtk.csv", "gps/ins.csv", "ins.csv")
 POSE_COLUMNS = ("x", "y", "z", "roll", "pitch", "yaw")
+STAMP_DIGITS = 18  # of microseconds since 1970, which have 16: what is longer is no stamp, and no int64
 GAP_S = 1.0  # between two rows of odometry, which comes at 4 or 16 Hz
 
 
@@ -168,4 +169,5 @@ def _floats(where: str, columns: dict[str, list[str]], names: Sequence[str]) -> 
 
 def _stamp(text: str) -> int:
     """A stamp [us]; 0 where it is none."""
-    return int(text) if text.strip().isdecimal() else 0
+    text = text.strip()
+    return int(text) if text.isdecimal() and len(text) <= STAMP_DIGITS else 0

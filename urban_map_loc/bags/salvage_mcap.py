@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from struct import unpack
 from typing import Any, BinaryIO
 
 from urban_map_loc.bags.salvaged import Salvaged, unpacked
+from urban_map_loc.reading import MB, bounds
 
 MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0F
 CHUNK_HEAD_BYTES = 32  # times, size, checksum and the length of the compression's name
-LARGEST_RECORD_BYTES = 1 << 32  # a longer one is damage
 
 
 class _CutError(Exception):
@@ -74,13 +74,18 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     Raises:
         _CutError: a record is not whole.
     """
+    at = file.tell()
+    end = file.seek(0, SEEK_END)
+    file.seek(at)
     while head := file.read(9):
         if len(head) < 9:
             raise _CutError
         op, size = unpack("<BQ", head)
-        if size > LARGEST_RECORD_BYTES or op == 0:
+        if op == 0:
             raise _CutError
-        body = file.read(size)
+        at += 9
+        body = file.read(min(size, end - at))  # memory is set aside for as much as is asked for, whatever is there
+        at += len(body)
         if len(body) < size and op != CHUNK:
             raise _CutError
         yield op, body
@@ -97,12 +102,12 @@ def _chunk(body: bytes) -> tuple[bytes, bool]:
         raise _CutError
     (packed_size,) = unpack("<Q", body[at : at + 8])
     packed = body[at + 8 : at + 8 + packed_size]
-    records = _unpacked(packed, compression)
+    records = _unpacked(packed, compression, min(size, int(bounds().largest_chunk_mb * MB)))
     return records, len(packed) == packed_size and len(records) == size
 
 
-def _unpacked(packed: bytes, compression: str) -> bytes:
-    """What a compressed stream, perhaps cut short or damaged, gives out."""
+def _unpacked(packed: bytes, compression: str, most: int) -> bytes:
+    """What a compressed stream, perhaps cut short or damaged, gives out; no more than `most` bytes."""
     if not compression:
         return packed
     decompressor = _decompressor(compression)
@@ -110,7 +115,9 @@ def _unpacked(packed: bytes, compression: str) -> bytes:
     # In small pieces: a decompressor that meets damage gives nothing of the piece in which it lies.
     try:
         for k in range(0, len(packed), 4096):
-            out += decompressor.decompress(packed[k : k + 4096])
+            out += decompressor.decompress(packed[k : k + 4096], max_length=most - len(out))
+            if len(out) >= most:
+                break
     except Exception:  # lz4 raises RuntimeError, zstd an error of its own; what came before counts
         pass
     return bytes(out)

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
-from rosbags.rosbag2 import Reader
 
+from urban_map_loc.bags.bounded import bounded_reader, require_bounded
 from urban_map_loc.bags.salvage_mcap import read_cut_mcap
 from urban_map_loc.bags.salvage_sqlite import read_cut_sqlite
 from urban_map_loc.bags.salvaged import Salvaged, unpacked
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SALVAGES = {".mcap": read_cut_mcap, ".db3": read_cut_sqlite}
 REMEDY = "copy or record it again"
+LARGEST_NS = 1 << 63
 
 
 class Storage(Protocol):
@@ -68,6 +69,7 @@ def open_storage(path: Path) -> Storage:
         raise BagError(f"{path} does not exist; {_give()}")
     if path.is_file() and not files:
         raise BagError(f"{path} is no storage file of a bag (.mcap or .db3); {_give()}")
+    require_bounded(path, files)
     try:
         return _Whole(path, files)
     except OSError as error:
@@ -95,7 +97,7 @@ class _Whole:
 
     def __init__(self, path: Path, files: list[Path]) -> None:
         self.path, self._files = path, files
-        with Reader(path) as reader:
+        with bounded_reader(path) as reader:
             self.topics = {c.topic: c.msgtype for c in reader.connections}
             self.counts = dict.fromkeys(self.topics, 0)
             for connection in reader.connections:
@@ -105,6 +107,11 @@ class _Whole:
                 self.start_ns = self.end_ns = 0
             else:
                 self.start_ns, self.end_ns = reader.start_time, reader.end_time - 1
+            names = [text for c in reader.connections for text in (c.topic, c.msgtype)]
+            numbers = [self.start_ns, self.end_ns, *self.counts.values()]
+            # YAML may hold anything in their place.
+            if not all(isinstance(n, str) for n in names) or not all(isinstance(n, int) and abs(n) < LARGEST_NS for n in numbers):
+                raise ValueError("topics, counts or times of metadata.yaml are none")
 
     def messages(self, topics: Collection[str], from_ns: int) -> Iterator[Salvaged]:
         read = 0
@@ -125,7 +132,7 @@ class _Whole:
             yield from cut.messages(topics, from_ns)
 
     def _read(self, topics: Collection[str], from_ns: int) -> Iterator[Salvaged]:
-        with _unreadable(), Reader(self.path) as reader:
+        with _unreadable(), bounded_reader(self.path) as reader:
             wanted = [c for c in reader.connections if c.topic in topics] if topics else reader.connections
             if topics and not wanted:
                 return

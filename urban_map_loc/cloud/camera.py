@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from urban_map_loc.errors import BagError, ConfigurationError
+from urban_map_loc.reading import require_size
 
 Floats = NDArray[np.float64]
 
@@ -166,6 +167,7 @@ def read_robotcar_camera(path: Path) -> tuple[Camera, Floats]:
     Raises:
         BagError: the file is missing or is no camera model.
     """
+    require_size(path, "largest_table_mb", BagError)
     try:
         numbers = np.array(path.read_text(encoding="ascii").split(), dtype=np.float64)
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -184,13 +186,15 @@ def read_undistortion_table(path: Path, height: int, width: int) -> NDArray[np.f
     Raises:
         BagError: the file is missing, or of another image size.
     """
+    require_size(path, "largest_cloud_mb", BagError)
     try:
         values = np.fromfile(path, dtype="<f8")
     except OSError as error:
         raise BagError(f"{path} cannot be read ({error.strerror or error}); copy it from the dataset's camera models") from error
     if values.size != 2 * height * width or path.stat().st_size != values.nbytes:
         raise BagError(f"{path} holds {values.size} numbers, a {width}x{height} image needs {2 * height * width}; use that camera's table")
-    return np.ascontiguousarray(np.moveaxis(values.reshape(2, height, width), 0, -1), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32's range becomes inf: outside the image, as NaN is
+        return np.ascontiguousarray(np.moveaxis(values.reshape(2, height, width), 0, -1), dtype=np.float32)
 
 
 @njit(cache=True)

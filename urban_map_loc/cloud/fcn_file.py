@@ -8,15 +8,15 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from urban_map_loc import __version__
 from urban_map_loc.cloud.fcn import Fcn, FcnNetwork
 from urban_map_loc.config import FcnConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
-from urban_map_loc.mapnet.checkpoint import METADATA_SUM, TENSORS_SUM, sum_of_metadata, sum_of_tensors
+from urban_map_loc.mapnet.checkpoint import METADATA_SUM, TENSORS_SUM, read_tensors, sum_of_metadata, sum_of_tensors
 from urban_map_loc.output import final_file
+from urban_map_loc.reading import json_of
 from urban_map_loc.settings import from_dict, to_dict
 
 FORMAT = "urban_map_loc segmentation"
@@ -53,11 +53,7 @@ def load_fcn(path: Path) -> Fcn:
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; {REMEDY}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f"{path} is damaged or no safetensors file ({_first_line(error)}); copy it again or train anew") from None
+    tensors, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise ModelError(f"{path} is no segmentation of urban_map_loc; {REMEDY}")
     if metadata.get("format_version") != str(FORMAT_VERSION):
@@ -70,7 +66,7 @@ def load_fcn(path: Path) -> Fcn:
     try:
         network = FcnNetwork()
         network.load_state_dict(tensors)
-        config, summary = from_dict(FcnConfig, json.loads(metadata["config"])), json.loads(metadata["summary"])
+        config, summary = from_dict(FcnConfig, json_of(metadata["config"])), json_of(metadata["summary"])
     except (KeyError, ValueError, TypeError, RuntimeError, ConfigurationError) as error:
         made_by = f"urban_map_loc {metadata.get('package_version')}"
         raise ModelError(f"{path} was made by {made_by} and does not fit {__version__} ({_first_line(error)}); train anew") from None

@@ -12,6 +12,7 @@ import numpy as np
 from urban_map_loc.cloud.cloud import NO_LABEL, WholeCloud
 from urban_map_loc.cloud.pcd import read_pcd
 from urban_map_loc.errors import CloudError
+from urban_map_loc.reading import require_size
 
 KITTI_COLUMNS = 4  # x, y, z, intensity
 SUFFIXES = (".bin", ".pcd")
@@ -45,6 +46,7 @@ def read_cloud_file(path: Path, labels: Path | None = None) -> WholeCloud:
 
 
 def _read(path: Path) -> bytes:
+    require_size(path, "largest_cloud_mb", CloudError)
     try:
         return path.read_bytes()
     except FileNotFoundError:

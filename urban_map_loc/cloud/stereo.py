@@ -11,6 +11,7 @@ lidar starts without it.
 from __future__ import annotations
 
 from pathlib import Path
+from struct import unpack
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.config import StereoConfig
 from urban_map_loc.errors import BagError, CloudError, ConfigurationError
+from urban_map_loc.reading import bounds, refusal, require_size
 
 Image = NDArray[np.uint8]
 Disparity = NDArray[np.float32]
 
+PNG_BEGINS = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 # Windows in which a plane is fitted, columns x rows [px], largest first: walls are seen upright, so the windows are too.
 WINDOWS_PX = ((21, 81), (21, 41), (15, 15))
 FILLED_SHARE = 0.6  # of a window's pixels have a disparity
@@ -57,19 +60,28 @@ def read_image(path: Path) -> Image:
     if not path.is_file():
         raise BagError(f"{path} does not exist; copy it again")
     try:
+        require_size(path, "largest_picture_mb", BagError)
         return decode_image(path.read_bytes(), str(path))
     except OSError as error:
         raise BagError(f"{path} cannot be read ({error.strerror or error}); copy it again") from error
 
 
 def decode_image(content: bytes, name: str) -> Image:
-    """The bytes of a picture file as grey values `(H, W)`; `name` is for messages.
+    """The bytes of a PNG file as grey values `(H, W)`; `name` is for messages. Other formats are not read: no dataset here has any.
 
     Raises:
-        BagError: no picture.
+        BagError: no picture, or one of too many pixels.
     """
     cv2 = _cv2()
-    image: Image | None = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+    image: Image | None = None
+    if content.startswith(PNG_BEGINS) and len(content) > 24:
+        width, height = unpack(">II", content[16:24])
+        if width * height > bounds().largest_picture_mpx * 1e6:
+            raise BagError(refusal(name, "largest_picture_mpx", width * height / 1e6))
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+        except cv2.error as error:
+            raise BagError(f"{name} is a damaged picture ({error}); copy it again") from error
     if image is None:
         raise BagError(f"{name} is no picture; copy it again")
     return image

@@ -60,6 +60,16 @@ class DownloadConfig(Section):
     nominatim_url: str = setting(
         "https://nominatim.openstreetmap.org", "finds places by name; the environment's URBAN_MAP_LOC_NOMINATIM_URL goes before"
     )
+    largest_answer_mb: float = setting(
+        1000.0,
+        "a longer answer is refused before it fills the memory; the 80 km² of a city of a million have some 150 MB",
+        unit="MB",
+        low=0.001,
+    )
+    largest_box_km2: float = setting(
+        2500.0, "a larger box is not asked for: servers for everybody are no place to get a country from", unit="km²", low=0.001
+    )
+    transfer_s: float = setting(1800.0, "an answer that takes longer to come in is given up", unit="s", low=0.1)
     timeout_s: int = setting(180, "longest wait for an answer, also the limit given to the query itself", unit="s", low=1, high=900)
     attempts: int = setting(4, "a busy server is asked at most so often", low=1, high=20)
     backoff_s: float = setting(5.0, "wait after the first refusal; twice as long after each further one", unit="s", low=0.0, high=600.0)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from urban_map_loc.config import ReportConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.localization.result import LocalizationResult
+from urban_map_loc.reading import MB, bounds, json_of, refusal
 from urban_map_loc.tile.from_cloud import BuildingTile
 
 FloatArray = NDArray[np.float64]
@@ -116,13 +118,14 @@ def read_frames(path: Path) -> Frames:
     """
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            head = json.loads(next(file))
+            lines = _lines(file, path)
+            head = json_of(next(lines))
             if head["format"] != FORMAT:
                 raise ValueError(f"its format is {head['format']!r}, not {FORMAT!r}")
             frames: list[Frame] = []
             reason, hypotheses, judged = "", np.zeros((0, 4)), 0
-            for k, text in enumerate(file):
-                line = json.loads(text)
+            for k, text in enumerate(lines):
+                line = json_of(text)
                 reason = line.get("reason", reason)
                 if "hypotheses" in line:
                     hypotheses, judged = np.array(line["hypotheses"], dtype=np.float64).reshape(-1, 4), k
@@ -132,6 +135,16 @@ def read_frames(path: Path) -> Frames:
     except (OSError, EOFError, StopIteration, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
         cause = str(error) or type(error).__name__
         raise BagError(f"{path} is missing or damaged ({cause}); run `urban_map_loc localize` again") from error
+
+
+def _lines(file: IO[str], path: Path) -> Iterator[str]:
+    """Lines as long as there are no more letters than bounded: a small packed file may unpack to any size."""
+    left = most = int(bounds().largest_frames_mb * MB)
+    while line := file.readline(left + 1):
+        left -= len(line)
+        if left < 0:
+            raise BagError(refusal(f"{path}, unpacked,", "largest_frames_mb", (most - left) / MB))
+        yield line
 
 
 def tile_bits(tile: BuildingTile) -> NDArray[np.uint8]:

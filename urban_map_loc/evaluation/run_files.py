@@ -29,6 +29,7 @@ from urban_map_loc.evaluation.frames import FRAMES_FILE, Frames, FrameWriter, re
 from urban_map_loc.geometry.pose2 import quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.output import final_folder
+from urban_map_loc.reading import json_of, require_size
 from urban_map_loc.settings import Section, to_dict
 
 FloatArray = NDArray[np.float64]
@@ -220,8 +221,10 @@ def read_run(path: Path) -> Run:
         BagError: the folder is missing, is no RUN, or a file in it is damaged.
     """
     again = "run `urban_map_loc localize` again"
+    for name, bound in ((RUN_FILE, "largest_note_mb"), (ESTIMATES_FILE, "largest_table_mb"), (SINGLE_SCAN_FILE, "largest_table_mb")):
+        require_size(path / name, bound, BagError)
     try:
-        info = json.loads((path / RUN_FILE).read_text(encoding="utf-8"))
+        info = json_of((path / RUN_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BagError(
             f"{path} has no {RUN_FILE}, so it is no RUN folder; give the folder that `urban_map_loc localize --out` made"

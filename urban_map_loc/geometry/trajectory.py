@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,12 @@ from urban_map_loc.geometry.geodesy import LocalTangentPlane
 from urban_map_loc.geometry.pose2 import FloatArray, wrap_angle
 from urban_map_loc.geometry.utm import utm_to_geodetic
 from urban_map_loc.output import final_file
+from urban_map_loc.reading import require_size
 
 COLUMNS = ("time_s", "lat_deg", "lon_deg", "yaw_enu_rad")
+LARGEST_YAW_RAD = 1e6  # headings may have been added up over any number of turns
+UTM_ZONE = re.compile(r"([1-9]|[1-5][0-9]|60)([C-X])", re.ASCII)
+LARGEST_UTM_M = 2e7
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,8 @@ class Trajectory:
             if column.ndim != 1 or column.shape != columns[0].shape or not np.isfinite(column).all():
                 raise BagError(f"trajectory column {name} has gaps or another length than time_s; give one finite number a row")
             object.__setattr__(self, name, column)
+        if (np.abs(columns[1]) > 90.0).any() or (np.abs(columns[2]) > 360.0).any() or (np.abs(columns[3]) > LARGEST_YAW_RAD).any():
+            raise BagError("trajectory positions are no degrees or headings no radians; give lat_deg, lon_deg and yaw_enu_rad")
         if np.any(np.diff(columns[0]) <= 0.0):
             raise BagError("trajectory times do not increase; sort the rows by time and remove duplicates")
 
@@ -109,6 +116,7 @@ class Trajectory:
 
 
 def _read_rows(path: Path) -> list[list[str]]:
+    require_size(path, "largest_table_mb", BagError)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.reader(line for line in file if not line.startswith("#")) if row]
@@ -130,7 +138,9 @@ def _robotcar(table: dict[str, list[str]]) -> list[FloatArray]:
     lat, lon = np.array(table["latitude"], dtype=np.float64), np.array(table["longitude"], dtype=np.float64)
     zones = set(table.get("utm_zone", ()))
     if len(zones) == 1 and "easting" in table and "northing" in table:
-        zone = zones.pop().strip()
+        zone = UTM_ZONE.fullmatch(zones.pop().strip())
         easting, northing = np.array(table["easting"], dtype=np.float64), np.array(table["northing"], dtype=np.float64)
-        lat, lon = utm_to_geodetic(easting, northing, int(zone[:-1]), south=zone[-1] < "N").T
+        if zone is None or not ((np.abs(easting) < LARGEST_UTM_M) & (np.abs(northing) < LARGEST_UTM_M)).all():  # false for NaN
+            raise ValueError("utm_zone, easting and northing are none of UTM")
+        lat, lon = utm_to_geodetic(easting, northing, int(zone[1]), south=zone[2] < "N").T
     return [stamp / 1e6, lat, lon, wrap_angle(np.pi / 2.0 - np.array(table["yaw"], dtype=np.float64))]

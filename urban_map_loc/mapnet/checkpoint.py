@@ -24,8 +24,10 @@ from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.geometry.geodesy import GeoPoint
+from urban_map_loc.mapnet.cells_head import CellsHead
 from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
 from urban_map_loc.output import final_file
+from urban_map_loc.reading import json_of, require_size
 from urban_map_loc.settings import from_dict, to_dict
 
 # 2: sums, package version, calibration.
@@ -110,6 +112,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; make it with `urban_map_loc train AREA.gpkg --out {path.name}`")
+    require_size(path, "largest_model_mb", ModelError)
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
@@ -126,13 +129,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
     tensors, metadata = read_tensors(path)
     _check(path, tensors, metadata)
     try:
-        config = from_dict(TrainConfig, json.loads(metadata["config"]))
+        config = from_dict(TrainConfig, json_of(metadata["config"]))
         cells = tensors["head.cells"].double().numpy()
         reference_poses = tensors["head.reference_poses"].double().numpy() if REFERENCES in tensors else NO_REFERENCES
         network = MapNet(config.network, config.tile, cells, reference_poses)
         network.load_state_dict(tensors)
-        datum = GeoPoint(*json.loads(metadata["datum"]))
-        area_hash, summary = metadata["area_hash"], json.loads(metadata["summary"])
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
+            raise ValueError("tensors hold numbers that are not finite")
+        if isinstance(network.head, CellsHead) and bool((network.head.reference_cell < 0).any()):
+            raise ValueError("views of the map lie outside of all cells")
+        datum = GeoPoint(*json_of(metadata["datum"]))
+        area_hash, summary = metadata["area_hash"], json_of(metadata["summary"])
     except (KeyError, IndexError, ValueError, TypeError, RuntimeError, ConfigurationError) as error:
         made_by = f"urban_map_loc {metadata.get('package_version')}"
         raise ModelError(f"{path} was made by {made_by} and does not fit {__version__} ({_reason(error)}); train anew") from None

@@ -15,6 +15,7 @@ from urban_map_loc.config import SimulationConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.geodesy import LocalTangentPlane
 from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.reading import require_size
 from urban_map_loc.simulation.casting import Scene
 from urban_map_loc.simulation.world import World
 
@@ -90,6 +91,7 @@ def recorded_fixes(path: Path) -> Fixes:
     Raises:
         BagError: the file is missing, damaged or something else.
     """
+    require_size(path, "largest_table_mb", BagError)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

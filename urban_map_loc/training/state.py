@@ -43,9 +43,12 @@ def load_state(path: Path, modules: Mapping[str, nn.Module], optimizer: torch.op
     tensors, metadata = read_tensors(path)
     if metadata.get("identity") != identity:
         raise ModelError(f"{path} is of another area or other settings; repeat the settings it was started with, or drop --resume")
-    for part, module in modules.items():
-        module.load_state_dict(_of(part, tensors) | {n: t for n, t in module.state_dict().items() if n == REFERENCES})
-    _load_moments(_of("optimizer", tensors), optimizer)
+    try:
+        for part, module in modules.items():
+            module.load_state_dict(_of(part, tensors) | {n: t for n, t in module.state_dict().items() if n == REFERENCES})
+        _load_moments(_of("optimizer", tensors), optimizer)
+    except (KeyError, IndexError, ValueError, RuntimeError, TypeError) as error:
+        raise ModelError(f"{path} is damaged ({type(error).__name__}: {error}); drop --resume to begin anew") from error
     return metadata
 
 

@@ -198,4 +198,7 @@ class Trainer:
             ModelError: the file is missing, damaged, or of another area or configuration.
         """
         metadata = state.load_state(path, self._modules, self.optimizer, self._identity)
-        self.steps, self.seconds = int(metadata["steps"]), float(metadata["seconds"])
+        try:
+            self.steps, self.seconds = int(metadata["steps"]), float(metadata["seconds"])
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"{path} is damaged ({type(error).__name__}: {error}); drop --resume to begin anew") from error
