@@ -6,6 +6,7 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
+from urban_map_loc.config.baselines import BaselinesConfig
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
@@ -35,6 +36,7 @@ __all__ = [
     "BUILDINGS_AND_ROADS",
     "WORLDS",
     "AdaptConfig",
+    "BaselinesConfig",
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
