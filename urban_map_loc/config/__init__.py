@@ -13,6 +13,7 @@ from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
 from urban_map_loc.config.doctor import DoctorConfig
 from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
+from urban_map_loc.config.learned_baselines import CvftConfig, NetVladConfig, PoseNetConfig, RetrievalConfig, VLocNetConfig
 from urban_map_loc.config.localization import (
     FusionConfig,
     GnssConfig,
@@ -40,6 +41,7 @@ __all__ = [
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
+    "CvftConfig",
     "DiagnosticsConfig",
     "DoctorConfig",
     "DownloadConfig",
@@ -51,11 +53,14 @@ __all__ = [
     "GnssConfig",
     "LocalizerConfig",
     "MapNetConfig",
+    "NetVladConfig",
     "NodeConfig",
+    "PoseNetConfig",
     "PretrainingConfig",
     "PriorConfig",
     "RasterConfig",
     "ReportConfig",
+    "RetrievalConfig",
     "RoadConfig",
     "SamplerConfig",
     "ScanEffectsConfig",
@@ -67,6 +72,7 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "TrainingConfig",
+    "VLocNetConfig",
     "VerificationConfig",
     "simulation_config",
     "train_config",

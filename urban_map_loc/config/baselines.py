@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import pi
 
+from urban_map_loc.config.learned_baselines import CvftConfig, NetVladConfig, PoseNetConfig, RetrievalConfig, VLocNetConfig
 from urban_map_loc.settings import Section, setting
 
 
@@ -36,3 +37,8 @@ class BaselinesConfig(Section):
 
     answers: AnswersConfig = field(default_factory=AnswersConfig)
     references: ReferencesConfig = field(default_factory=ReferencesConfig)
+    posenet: PoseNetConfig = field(default_factory=PoseNetConfig)
+    vlocnet: VLocNetConfig = field(default_factory=VLocNetConfig)
+    retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)
+    netvlad: NetVladConfig = field(default_factory=NetVladConfig)
+    cvft: CvftConfig = field(default_factory=CvftConfig)
