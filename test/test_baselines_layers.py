@@ -178,7 +178,7 @@ def test_googlenet_asks_its_auxiliary_regressors_in_training_only() -> None:
 
 
 def test_resnet50_has_fifty_layers_and_their_widths() -> None:
-    stages = [resnet50.first_stage(1), *(resnet50.stage(number) for number in (2, 3, 4, 5))]
+    stages = [resnet50.first_stage(1, 64), *(resnet50.stage(number, 64) for number in (2, 3, 4, 5))]
     weighted = [m for s in stages for n, m in s.named_modules() if isinstance(m, torch.nn.Conv2d) and "shortcut" not in n]
     assert len(weighted) + 1 == 50  # and the last, which classifies
     picture = torch.zeros(1, 1, 64, 64)
@@ -191,7 +191,7 @@ def test_resnet50_has_fifty_layers_and_their_widths() -> None:
 
 
 def test_vlocnet_labels_every_pixel_of_its_picture() -> None:
-    network = VLocNetwork(1, VLocNetConfig(feature_size=16)).eval()
+    network = VLocNetwork(1, VLocNetConfig(feature_size=16, width=8)).eval()
     seen = network.see(torch.zeros(1, 96, 96, dtype=torch.uint8))
     assert network.semantics(seen).shape == (1, 3, 48, 48)
     assert [t.shape[1] for t in (*network.locate(seen.stage4, seen.stage4), *network.moved(seen.stage3, seen.stage3))] == [3, 4, 3, 4]

@@ -43,7 +43,7 @@ from urban_map_loc.tile.from_map import NO_EFFECTS
 SETTINGS = BaselinesConfig(
     references=ReferencesConfig(spacing_m=8.0),
     posenet=PoseNetConfig(batch_size=24, learning_rate=2e-3, beta=1.0, feature_size=64, dropout=0.0),
-    vlocnet=VLocNetConfig(batch_size=8, feature_size=64, dropout=0.0, coarser=2),
+    vlocnet=VLocNetConfig(batch_size=12, learning_rate=2e-3, width=8, feature_size=64, dropout=0.0, coarser=2),
     netvlad=NetVladConfig(batch_size=24, learning_rate=3e-3, features=32, centres=8, cluster_tiles=8, components=32),
     cvft=CvftConfig(batch_size=24, learning_rate=3e-3, features=16),
 )
@@ -54,7 +54,7 @@ CONFIG = TrainConfig(
     sampler=SamplerConfig(any_heading=0.0),
     training=TrainingConfig(steps=1, warmup_steps=3, average_decay=0.9),
 )
-STEPS: dict[type[LearnedSystem], int] = {PoseNet: 40, VLocNet: 24, NetVlad: 60, Cvft: 40}
+STEPS: dict[type[LearnedSystem], int] = {PoseNet: 25, VLocNet: 40, NetVlad: 40, Cvft: 40}
 
 
 def silent(done: float, words: str) -> None:
@@ -90,11 +90,10 @@ def test_a_few_steps_rank_the_truth_better_than_chance_and_a_file_answers_alike(
     system.index(silent)
     queries, truth = held_out(40)
     answers = [system.guesses(query, 5) for query in queries]
-    error = np.median([np.hypot(*(a.poses[0, :2] - t[:2])) for a, t in zip(answers, truth, strict=True)])
-    # Who always answers with the middle of the town is better than one who answers with any place.
-    chance = np.median(np.hypot(*(truth[:, :2] - truth[:, :2].mean(axis=0)).T))
-    print(kind, error, chance)
-    assert error < 0.8 * chance
+    answered = np.array([answer.poses[0, :2] for answer in answers])
+    error = np.hypot(*(answered[:, None] - truth[None, :, :2]).transpose(2, 0, 1))
+    # Nearer to its own truth than to the other questions': one who always answers with the middle of the town is not.
+    assert error.diagonal().mean() < 0.9 * error.mean()
     again = kind(ground())
     again.load_tensors(load(save(system.tensors())))
     assert all(same(again.guesses(query, 5), answer) for query, answer in zip(queries[:5], answers[:5], strict=True))

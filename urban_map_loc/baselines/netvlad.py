@@ -57,7 +57,7 @@ class NetVlad(LearnedRetrieval):
         self.network.eval()
         with torch.inference_mode():
             found = self.descriptors.local(pairs.map_tiles).permute(0, 2, 3, 1).flatten(0, 2).cpu()
-        clusters = MiniBatchKMeans(self.config.centres, random_state=self.ground.seed, n_init=3).fit(found.numpy())
+        clusters = MiniBatchKMeans(self.config.centres, random_state=self.ground.seed, n_init=1).fit(found.numpy())
         self.descriptors.layer.start_at(
             torch.from_numpy(clusters.cluster_centers_).to(found).to(self.ground.device), found.to(self.ground.device)
         )

@@ -7,8 +7,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
-# Of stages 2 to 5: width inside a block, and blocks.
-WIDTHS, BLOCKS = (64, 128, 256, 512), (3, 4, 6, 3)
+# Of stages 2 to 5: width inside a block against that of stage 2, and blocks.
+WIDER, BLOCKS = (1, 2, 4, 8), (3, 4, 6, 3)
 EXPANSION = 4  # a block's output is so many times as wide as its inside
 
 
@@ -36,19 +36,21 @@ class Bottleneck(nn.Module):
         return elu(self.convolutions(image) + self.shortcut(image))
 
 
-def first_stage(channels: int) -> nn.Sequential:
-    """Stage 1, from a tile's channels to 64: a quarter of the side."""
-    return nn.Sequential(nn.Conv2d(channels, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ELU(inplace=True), nn.MaxPool2d(3, 2, 1))
+def first_stage(channels: int, width: int) -> nn.Sequential:
+    """Stage 1, from a tile's channels to `width`: a quarter of the side."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ELU(inplace=True), nn.MaxPool2d(3, 2, 1)
+    )
 
 
-def stage(number: int, inputs: int | None = None) -> nn.Sequential:
+def stage(number: int, width: int, inputs: int | None = None) -> nn.Sequential:
     """Stage 2 to 5; `inputs`: channels, if not those that the stage before gives. Stages 3 to 5 halve the side."""
-    width, blocks = WIDTHS[number - 2], BLOCKS[number - 2]
-    before = features(number - 1) if inputs is None else inputs
-    rest = [Bottleneck(EXPANSION * width, width, 1) for _ in range(blocks - 1)]
-    return nn.Sequential(Bottleneck(before, width, 1 if number == 2 else 2), *rest)
+    inside, blocks = width * WIDER[number - 2], BLOCKS[number - 2]
+    before = features(number - 1, width) if inputs is None else inputs
+    rest = [Bottleneck(EXPANSION * inside, inside, 1) for _ in range(blocks - 1)]
+    return nn.Sequential(Bottleneck(before, inside, 1 if number == 2 else 2), *rest)
 
 
-def features(number: int) -> int:
+def features(number: int, width: int) -> int:
     """Channels that a stage gives."""
-    return 64 if number == 1 else EXPANSION * WIDTHS[number - 2]
+    return width if number == 1 else EXPANSION * width * WIDER[number - 2]

@@ -49,9 +49,9 @@ class PoseRegressor(nn.Module):
 class SemanticDecoder(nn.Module):
     """Logits `(N, CLASSES, S', S')` of the tile's pixels, from three stages: coarse ones are enlarged and added to finer ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.narrow = nn.ModuleList([nn.Conv2d(resnet50.features(number), DECODER, 1) for number in (2, 3, 4)])
+        self.narrow = nn.ModuleList([nn.Conv2d(resnet50.features(number, width), DECODER, 1) for number in (2, 3, 4)])
         self.last = nn.Sequential(
             nn.Conv2d(DECODER, DECODER, 3, padding=1, bias=False),
             nn.BatchNorm2d(DECODER),
@@ -73,16 +73,17 @@ class VLocNetwork(nn.Module):
     def __init__(self, channels: int, config: VLocNetConfig) -> None:
         super().__init__()
         self.coarser = config.coarser
-        wide, last = resnet50.features(4), resnet50.features(5)
-        self.stage2 = nn.Sequential(resnet50.first_stage(channels), resnet50.stage(2))
-        self.stage3 = resnet50.stage(3)
-        self.stage4 = resnet50.stage(4)
-        self.stage5 = resnet50.stage(5, inputs=2 * wide)
+        width = config.width
+        wide, last = resnet50.features(4, width), resnet50.features(5, width)
+        self.stage2 = nn.Sequential(resnet50.first_stage(channels, width), resnet50.stage(2, width))
+        self.stage3 = resnet50.stage(3, width)
+        self.stage4 = resnet50.stage(4, width)
+        self.stage5 = resnet50.stage(5, width, inputs=2 * wide)
         self.pose = PoseRegressor(last, config)
-        self.odometry_stage4 = resnet50.stage(4)
-        self.odometry_stage5 = resnet50.stage(5, inputs=2 * wide)
+        self.odometry_stage4 = resnet50.stage(4, width)
+        self.odometry_stage5 = resnet50.stage(5, width, inputs=2 * wide)
         self.motion = PoseRegressor(last, config)
-        self.semantics = SemanticDecoder()
+        self.semantics = SemanticDecoder(width)
 
     def see(self, tiles: Tensor) -> Seen:
         """The stages of tiles; `coarser` pixels along each side become one."""

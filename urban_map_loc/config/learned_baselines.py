@@ -44,6 +44,7 @@ class VLocNetConfig(Section):
 
     batch_size: int = setting(24, "pairs of tiles a step: two seconds on two cores; the paper takes 32", low=2, high=4096)
     learning_rate: float = setting(5e-4, "peak of the cosine schedule (AdamW)", low=1e-6, high=1.0)
+    width: int = setting(64, "channels of the first stage, ResNet-50's", low=4, high=256)
     coarser: int = setting(
         2,
         "so many pixels of the tile, along each side, are one of the picture: ResNet-50 on all 96 px takes four times as long, and its "
