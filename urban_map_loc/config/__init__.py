@@ -6,7 +6,7 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
-from urban_map_loc.config.baselines import BaselinesConfig
+from urban_map_loc.config.baselines import BaselinesConfig, BuildingDistanceConfig, QuestionsConfig, RingMatchConfig
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
@@ -37,6 +37,7 @@ __all__ = [
     "WORLDS",
     "AdaptConfig",
     "BaselinesConfig",
+    "BuildingDistanceConfig",
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
@@ -54,8 +55,10 @@ __all__ = [
     "NodeConfig",
     "PretrainingConfig",
     "PriorConfig",
+    "QuestionsConfig",
     "RasterConfig",
     "ReportConfig",
+    "RingMatchConfig",
     "RoadConfig",
     "SamplerConfig",
     "ScanEffectsConfig",
