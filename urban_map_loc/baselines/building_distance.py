@@ -4,6 +4,8 @@
 
 The search has two stages: a key that does not change when the car turns, how many directions see a building at which distance,
 chooses candidates; among these the descriptor itself, turned in all ways, decides place and heading.
+
+What a direction without a building counts decides much: docs/comparison.md has what three ways reach.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class BuildingDistance(System):
     name = "Cho's distances"
     source = "Cho, Kim, Park, OpenStreetMap-based LiDAR Global Localization in Urban Environment without a Prior LiDAR Map, RA-L 2022"
     learns = False
+    draws = False
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
@@ -46,7 +49,7 @@ class BuildingDistance(System):
         descriptor = np.where(np.isfinite(ring), ring, 0.0).astype(np.float32)
         wanted = min(self.config.candidates, len(self._places))
         candidates = self._keys.kneighbors(self._key(descriptor[None]), wanted, return_distance=False)[0]
-        difference, turn = best_turns(self._descriptors[candidates], descriptor)
+        difference, turn = best_turns(self._descriptors[candidates], descriptor, self.ground.config.tile.range_m)
         poses = np.column_stack([self._places[candidates], wrap_angle(turn * (2.0 * np.pi / self.config.directions))])
         return ranked_hypotheses(poses, -difference, count, self.ground.settings)
 
@@ -74,24 +77,26 @@ def rotation_key(descriptors: Descriptors, range_m: float, step_m: float) -> NDA
     return np.stack([np.histogram(row, edges)[0] for row in descriptors]).astype(np.float32)
 
 
-@njit(cache=True, parallel=True)
-def best_turns(descriptors: Descriptors, descriptor: Descriptors) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+@njit(cache=True, parallel=True, fastmath=True)
+def best_turns(descriptors: Descriptors, descriptor: Descriptors, nothing_m: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Smallest mean absolute difference `(K,)` [m] of `descriptors (K, D)`, each turned in all ways, from `descriptor (D,)`, and the turn.
 
-    Turned by k: direction j + k of the map's is compared with direction j of the scan's.
+    Turned by k: direction j + k of the map's is compared with direction j of the scan's. Only directions in which the scan sees a
+    building are compared; where the map has none there, its distance counts as `nothing_m`.
     """
     count, directions = descriptors.shape
+    seen = np.flatnonzero(descriptor > 0.0)
     least, best = np.empty(count, dtype=np.float32), np.zeros(count, dtype=np.int64)
     for n in prange(count):
-        smallest = np.float32(np.inf)
-        for turn in range(directions):
-            total = np.float32(0.0)
-            for j in range(directions - turn):
-                total += abs(descriptors[n, j + turn] - descriptor[j])
-            for j in range(directions - turn, directions):
-                total += abs(descriptors[n, j + turn - directions] - descriptor[j])
-            if total < smallest:
-                smallest = total
-                best[n] = turn
-        least[n] = smallest / directions
+        twice = np.empty(2 * directions, dtype=np.float32)  # so that turning needs no division
+        for j in range(directions):
+            value = descriptors[n, j] if descriptors[n, j] > 0.0 else np.float32(nothing_m)
+            twice[j], twice[j + directions] = value, value
+        total = np.zeros(directions, dtype=np.float32)
+        for j in seen:
+            distance = descriptor[j]
+            for turn in range(directions):
+                total[turn] += abs(twice[j + turn] - distance)
+        best[n] = np.argmin(total)
+        least[n] = total[best[n]] / max(len(seen), 1)
     return least, best

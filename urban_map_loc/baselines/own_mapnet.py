@@ -113,6 +113,7 @@ class MapNetPlus(MapNetRegression):
     """MapNet regression that goes on learning from the very drives it is asked about, with odometry and without their poses."""
 
     name = "MapNet+"
+    learns_from_drives = True
 
     def train(self, budget: Budget, state: Path, progress: Progress) -> None:
         """The larger part of the budget on tiles from the map, the rest on the drives; `state` keeps the first part only.
@@ -143,6 +144,7 @@ class PackagedMapNet(MapNetCells):
     name = "MapNet cells, packaged"
     source = "this project as it comes: trained on generated towns, not on the area"
     learns = False
+    draws = False
 
     def index(self, progress: Progress) -> None:
         """Describe the map with the packaged weights.

@@ -28,6 +28,7 @@ class RingMatch(System):
     name = "FFT ring match"
     source = "a full search by circular correlation; no publication"
     learns = False
+    draws = False
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)

@@ -122,12 +122,16 @@ class System(ABC):
         name: the row of the table, short.
         source: where it was published.
         learns: False where a budget changes nothing.
+        draws: False where a seed changes nothing.
+        learns_from_drives: whether `Ground.drives` are used.
         steps: optimizer steps done.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     learns: ClassVar[bool]
+    draws: ClassVar[bool] = True
+    learns_from_drives: ClassVar[bool] = False
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground

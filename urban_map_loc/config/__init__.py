@@ -6,7 +6,15 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
-from urban_map_loc.config.baselines import BaselinesConfig, BuildingDistanceConfig, QuestionsConfig, RingMatchConfig
+from urban_map_loc.config.baselines import (
+    BaselinesConfig,
+    BuildingDistanceConfig,
+    FeatureMatchConfig,
+    QuestionsConfig,
+    RingMatchConfig,
+    SiftConfig,
+    VocabularyConfig,
+)
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
@@ -48,6 +56,7 @@ __all__ = [
     "FcnConfig",
     "FcnGridConfig",
     "FcnTrainingConfig",
+    "FeatureMatchConfig",
     "FusionConfig",
     "GnssConfig",
     "LocalizerConfig",
@@ -62,6 +71,7 @@ __all__ = [
     "RoadConfig",
     "SamplerConfig",
     "ScanEffectsConfig",
+    "SiftConfig",
     "SimulationConfig",
     "StereoConfig",
     "SubmapConfig",
@@ -71,6 +81,7 @@ __all__ = [
     "TrainConfig",
     "TrainingConfig",
     "VerificationConfig",
+    "VocabularyConfig",
     "simulation_config",
     "train_config",
 ]

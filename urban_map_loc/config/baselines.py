@@ -26,8 +26,9 @@ class ReferencesConfig(Section):
 
     spacing_m: float = setting(3.0, "distance between views along roads, as MapNet's", unit="m", low=0.5, high=50.0)
     headings: int = setting(
-        8, "headings in which each place is looked at, for descriptors that do not survive turning; 45 degrees apart", low=1, high=72
+        4, "headings in which each place is looked at, from the road's on: cars drive along roads, and across at junctions", low=1, high=72
     )
+    neighbours: int = setting(400, "so many of the most alike views are looked through for distinct answers", low=1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,39 @@ class BuildingDistanceConfig(Section):
 
 
 @dataclass(frozen=True)
+class SiftConfig(Section):
+    """SIFT of tiles."""
+
+    blur_px: float = setting(1.5, "walls are lines a pixel wide; blurred so much they have gradients", unit="px", low=0.3, high=10.0)
+    grid_px: int = setting(3, "upright descriptors: one wall pixel in each square of this side", unit="px", low=1, high=64)
+    patch_px: float = setting(6.0, "size of their keypoints: a descriptor sees about six times as far", unit="px", low=1.0, high=64.0)
+    contrast: float = setting(0.02, "SIFT's detector: least contrast of a keypoint; half of OpenCV's, since lines are thin", low=0.0)
+    edge: float = setting(20.0, "the same: largest ratio of curvatures; twice OpenCV's, since lines are edges", low=1.0)
+
+
+@dataclass(frozen=True)
+class VocabularyConfig(Section):
+    """Words made of local descriptors by hierarchical k-means."""
+
+    branching: int = setting(4, "children of each node", low=2, high=64)
+    depth: int = setting(2, "levels; words are branching to the power of depth", low=1, high=8)
+    tiles: int = setting(512, "tiles drawn as for training, of whose descriptors words are made", low=1)
+    descriptors: int = setting(20_000, "descriptors of these that are clustered", low=2)
+
+
+@dataclass(frozen=True)
+class FeatureMatchConfig(Section):
+    """Feature matching and RANSAC."""
+
+    matches: int = setting(20, "most alike keypoints of the map that each of the tile's is matched with: blocks repeat", low=1)
+    samples: int = setting(100_000, "pairs of matches tried; most are thrown away at once, as their lengths differ", low=1)
+    inlier_m: float = setting(2.0, "a match agrees with a pose that brings it so near", unit="m", low=0.1)
+    baseline_m: float = setting(8.0, "least distance of a pair: 2 m of error then turn it by 14 degrees", unit="m", low=0.5)
+    checked: int = setting(400, "poses with the most agreeing matches whose hits are compared with walls", low=1)
+    wall_m: float = setting(1.0, "a hit so near to a wall lies on it", unit="m", low=0.1)
+
+
+@dataclass(frozen=True)
 class MapNetPlusConfig(Section):
     """MapNet+ among the systems."""
 
@@ -82,5 +116,9 @@ class BaselinesConfig(Section):
     answers: AnswersConfig = field(default_factory=AnswersConfig)
     ring_match: RingMatchConfig = field(default_factory=RingMatchConfig)
     building_distance: BuildingDistanceConfig = field(default_factory=BuildingDistanceConfig)
+    sift: SiftConfig = field(default_factory=SiftConfig)
+    vlad: VocabularyConfig = field(default_factory=VocabularyConfig)
+    vocabulary_tree: VocabularyConfig = field(default_factory=lambda: VocabularyConfig(branching=8, depth=3))
+    feature_match: FeatureMatchConfig = field(default_factory=FeatureMatchConfig)
     mapnet_plus: MapNetPlusConfig = field(default_factory=MapNetPlusConfig)
     references: ReferencesConfig = field(default_factory=ReferencesConfig)
