@@ -3,7 +3,8 @@
 """Feature matching and RANSAC: keypoints of the tile against those of the whole map, in the plane.
 
 What the MapNet thesis describes as 2D-3D matching and PnP: descriptors are matched, pairs of matches give poses, matches that agree
-are counted (Fischler and Bolles 1981), and the poses with the most are checked with what was seen.
+are counted (Fischler and Bolles 1981), and the poses with the most are checked with what was seen. The map's keypoints are those of
+its views from the roads: of a picture of all walls, also those that nobody sees, even clean tiles find hardly any.
 """
 
 from __future__ import annotations
@@ -11,19 +12,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numba import njit
-from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from urban_map_loc.area.raster import DISTANCE_STEP_M, BuildingRaster
-from urban_map_loc.baselines.sift import Descriptors, keypoints, walls_of
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.baselines.references import BATCH, road_poses
+from urban_map_loc.baselines.sift import SIZE, Descriptors, keypoints, walls_of
 from urban_map_loc.baselines.system import Progress, Query, System, ranked_hypotheses
-from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.mapnet.hypotheses import Hypotheses, empty
-
-# The map's picture is looked at in blocks, so that memory does not grow with it; they overlap by what a descriptor sees.
-BLOCK_PX, OVERLAP_PX = 768, 64
-IntArray = NDArray[np.int64]
+from urban_map_loc.tile.grid import TileGrid
 
 
 class FeatureMatch(System):
@@ -34,31 +32,28 @@ class FeatureMatch(System):
     learns = False
 
     def index(self, progress: Progress) -> None:
-        """Keypoints of the whole map."""
-        tile = self.ground.config.tile
-        positions, descriptors = [np.zeros((0, 2))], [np.zeros((0, 128), dtype=np.float32)]
-        walls, corner = map_picture(self.ground.batches.renderer.raster, tile.resolution_m)
-        for row in range(0, walls.shape[0], BLOCK_PX):
-            for column in range(0, walls.shape[1], BLOCK_PX):
-                first = np.array([max(column - OVERLAP_PX, 0), max(row - OVERLAP_PX, 0)])
-                block = walls[first[1] : row + BLOCK_PX + OVERLAP_PX, first[0] : column + BLOCK_PX + OVERLAP_PX]
-                spots, found = keypoints(block, self.ground.settings.sift)
-                spots = spots + first
-                inside = np.all((spots >= (column, row)) & (spots < (column + BLOCK_PX, row + BLOCK_PX)), axis=1)
-                positions.append(corner + (spots[inside] + 0.5) * tile.resolution_m * np.array([1.0, -1.0]))
-                descriptors.append(found[inside])
-            progress(min((row + BLOCK_PX) / walls.shape[0], 1.0), "finding the map's keypoints")
+        """Keypoints of views along the roads, placed in the map."""
+        renderer, cfg = self.ground.batches.renderer, self.ground.settings.feature_match
+        poses = road_poses(self.ground, cfg.spacing_m)
+        positions, descriptors = [np.zeros((0, 2))], [np.zeros((0, SIZE), dtype=np.float32)]
+        for first in range(0, len(poses), BATCH):
+            chunk = poses[first : first + BATCH]
+            for pose, tile in zip(chunk, renderer.tiles(chunk), strict=True):
+                spots, found = keypoints(walls_of(tile), self.ground.settings.sift)
+                positions.append(Pose2.from_array(pose).transform(_in_base(spots, renderer.grid)))
+                descriptors.append(found)
+            progress(min((first + BATCH) / len(poses), 1.0), "finding the map's keypoints")
         self._take(np.concatenate(positions), np.concatenate(descriptors))
 
     def guesses(self, query: Query, count: int) -> Hypotheses:
         """Poses with many agreeing matches, ranked by how many of the hits then lie on walls."""
-        cfg, tile = self.ground.settings.feature_match, self.ground.batches.renderer.grid
+        cfg, grid = self.ground.settings.feature_match, self.ground.batches.renderer.grid
         spots, found = keypoints(walls_of(query.tile), self.ground.settings.sift)
         wanted = min(cfg.matches, len(self._positions))
         if len(spots) < 2 or wanted == 0:
             return empty()
         matched = self._search.kneighbors(found, wanted, return_distance=False)
-        seen = np.repeat(tile.half_m - (spots[:, ::-1] + 0.5) * tile.resolution_m, wanted, axis=0)
+        seen = np.repeat(_in_base(spots, grid), wanted, axis=0)
         mapped = self._positions[matched.ravel()]
         poses, agreeing = consistent_poses(seen, mapped, cfg.samples, cfg.inlier_m, cfg.baseline_m, cfg.checked, self.ground.seed)
         if len(poses) == 0:
@@ -82,14 +77,9 @@ class FeatureMatch(System):
             self._search.fit(descriptors)
 
 
-def map_picture(raster: BuildingRaster, resolution_m: float) -> tuple[NDArray[np.uint8], FloatArray]:
-    """Walls of the whole map `(H, W)`, 1 where one runs, row 0 in the north; and its north-west corner `(2,)` [m] in `map`."""
-    walls = np.abs(raster.distance.astype(np.int16)) * DISTANCE_STEP_M < 0.5 * raster.resolution_m + DISTANCE_STEP_M
-    merged = max(1, round(resolution_m / raster.resolution_m))
-    rows, columns = (size // merged * merged for size in walls.shape)
-    coarse = walls[:rows, :columns].reshape(rows // merged, merged, columns // merged, merged).any(axis=(1, 3))
-    north = raster.origin[1] + (rows - 0.5) * raster.resolution_m
-    return np.ascontiguousarray(coarse[::-1], dtype=np.uint8), np.array([raster.origin[0] - 0.5 * raster.resolution_m, north])
+def _in_base(spots: FloatArray, grid: TileGrid) -> FloatArray:
+    """Points `(N, 2)` [m, base frame] of a tile's keypoints, column and row [px]."""
+    return grid.half_m - (spots[:, ::-1] + 0.5) * grid.resolution_m
 
 
 def hits_on_walls(raster: BuildingRaster, points: FloatArray, poses: FloatArray, within_m: float) -> FloatArray:

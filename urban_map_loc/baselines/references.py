@@ -21,12 +21,17 @@ from urban_map_loc.mapnet.references import reference_poses
 BATCH = 128
 
 
+def road_poses(ground: Ground, spacing_m: float) -> FloatArray:
+    """Poses `(N, 3)` [m, rad] in `map` along the middles of the roads, heading along them."""
+    # MapNet's references, one heading each.
+    network = replace(ground.config.network, preset="small", reference_spacing_m=spacing_m, reference_lateral_m=0.0)
+    return np.unique(reference_poses(ground.area, network, ground.batches.cells), axis=0)
+
+
 def reference_views(ground: Ground) -> FloatArray:
-    """Poses `(M, 3)` [m, rad] in `map` along the roads' middles, each in `references.headings` headings from the road's on."""
+    """Poses `(M, 3)` [m, rad] in `map` along the roads, each place in `references.headings` headings from the road's on."""
     cfg = ground.settings.references
-    # One heading here: the others are added below.
-    network = replace(ground.config.network, preset="small", reference_spacing_m=cfg.spacing_m, reference_lateral_m=0.0)
-    along = np.unique(reference_poses(ground.area, network, ground.batches.cells), axis=0)
+    along = road_poses(ground, cfg.spacing_m)
     turns = np.arange(cfg.headings) * (2.0 * np.pi / cfg.headings)
     poses = np.repeat(along, cfg.headings, axis=0)
     poses[:, 2] = wrap_angle(poses[:, 2] + np.tile(turns, len(along)))

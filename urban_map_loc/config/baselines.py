@@ -93,6 +93,7 @@ class VocabularyConfig(Section):
 class FeatureMatchConfig(Section):
     """Feature matching and RANSAC."""
 
+    spacing_m: float = setting(6.0, "distance along roads between the map's views whose keypoints are taken", unit="m", low=0.5, high=50.0)
     matches: int = setting(20, "most alike keypoints of the map that each of the tile's is matched with: blocks repeat", low=1)
     samples: int = setting(100_000, "pairs of matches tried; most are thrown away at once, as their lengths differ", low=1)
     inlier_m: float = setting(2.0, "a match agrees with a pose that brings it so near", unit="m", low=0.1)
