@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -22,6 +22,7 @@ from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization.kernels import distinct
 from urban_map_loc.mapnet.hypotheses import Hypotheses, empty
 from urban_map_loc.training.batches import TileBatches
+from urban_map_loc.training.drive_tiles import DriveTiles
 
 # Share done, 0 to 1, and a few words on how it goes.
 Progress = Callable[[float, str], None]
@@ -87,6 +88,7 @@ class Ground:
         cache: folder for the area's rasters, see `BuildingRaster.from_area`.
         device: where networks compute.
         seed: of everything that is drawn.
+        drives: what the car saw on the drives that are asked about, with odometry alone, for systems that learn from drives.
     """
 
     area: AreaMap
@@ -96,6 +98,7 @@ class Ground:
     cache: Path | None
     device: torch.device
     seed: int
+    drives: Sequence[DriveTiles] = ()
 
     @classmethod
     def of(
@@ -119,12 +122,16 @@ class System(ABC):
         name: the row of the table, short.
         source: where it was published.
         learns: False where a budget changes nothing.
+        draws: False where a seed changes nothing.
+        learns_from_drives: whether `Ground.drives` are used.
         steps: optimizer steps done.
     """
 
     name: ClassVar[str]
     source: ClassVar[str]
     learns: ClassVar[bool]
+    draws: ClassVar[bool] = True
+    learns_from_drives: ClassVar[bool] = False
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground

@@ -72,7 +72,7 @@ class VLocNet(LearnedRegression):
         self.streams = VLocNetwork(ground.config.tile.planes, config)
         self.criterion = VLocNetCriterion(ground)
         self.place(nn.ModuleDict({"streams": self.streams, "vector": self.vector, "criterion": self.criterion}))
-        pairs = replace(ground.config.sampler, tuple_length=2)
+        pairs = replace(ground.config.sampler, tuple_length=2, tuple_spacing_m=ground.settings.questions.previous_m)
         self._sampler = RoadSampler(ground.area, pairs, ground.batches.cells)
         renderer = ground.batches.renderer
         roads = renderer.roads or RoadRaster.from_area(ground.area, ground.config.raster, ground.config.roads, ground.cache)

@@ -6,7 +6,15 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
-from urban_map_loc.config.baselines import BaselinesConfig
+from urban_map_loc.config.baselines import (
+    BaselinesConfig,
+    BuildingDistanceConfig,
+    FeatureMatchConfig,
+    QuestionsConfig,
+    RingMatchConfig,
+    SiftConfig,
+    VocabularyConfig,
+)
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
@@ -38,6 +46,7 @@ __all__ = [
     "WORLDS",
     "AdaptConfig",
     "BaselinesConfig",
+    "BuildingDistanceConfig",
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
@@ -49,6 +58,7 @@ __all__ = [
     "FcnConfig",
     "FcnGridConfig",
     "FcnTrainingConfig",
+    "FeatureMatchConfig",
     "FusionConfig",
     "GnssConfig",
     "LocalizerConfig",
@@ -58,12 +68,15 @@ __all__ = [
     "PoseNetConfig",
     "PretrainingConfig",
     "PriorConfig",
+    "QuestionsConfig",
     "RasterConfig",
     "ReportConfig",
     "RetrievalConfig",
+    "RingMatchConfig",
     "RoadConfig",
     "SamplerConfig",
     "ScanEffectsConfig",
+    "SiftConfig",
     "SimulationConfig",
     "StereoConfig",
     "SubmapConfig",
@@ -74,6 +87,7 @@ __all__ = [
     "TrainingConfig",
     "VLocNetConfig",
     "VerificationConfig",
+    "VocabularyConfig",
     "simulation_config",
     "train_config",
 ]
