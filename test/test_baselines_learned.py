@@ -43,7 +43,7 @@ from urban_map_loc.tile.from_map import NO_EFFECTS
 SETTINGS = BaselinesConfig(
     references=ReferencesConfig(spacing_m=8.0),
     posenet=PoseNetConfig(batch_size=24, learning_rate=2e-3, beta=1.0, feature_size=64, dropout=0.0),
-    vlocnet=VLocNetConfig(batch_size=12, learning_rate=2e-3, width=8, feature_size=64, dropout=0.0, coarser=2),
+    vlocnet=VLocNetConfig(batch_size=6, learning_rate=2e-3, width=8, feature_size=64, dropout=0.0, coarser=2),
     netvlad=NetVladConfig(batch_size=24, learning_rate=3e-3, features=32, centres=8, cluster_tiles=8, components=32),
     cvft=CvftConfig(batch_size=24, learning_rate=3e-3, features=16),
 )
@@ -54,7 +54,7 @@ CONFIG = TrainConfig(
     sampler=SamplerConfig(any_heading=0.0),
     training=TrainingConfig(steps=1, warmup_steps=3, average_decay=0.9),
 )
-STEPS: dict[type[LearnedSystem], int] = {PoseNet: 25, VLocNet: 20, NetVlad: 40, Cvft: 40}
+STEPS: dict[type[LearnedSystem], int] = {PoseNet: 25, VLocNet: 10, NetVlad: 40, Cvft: 40}
 
 
 def silent(done: float, words: str) -> None:
