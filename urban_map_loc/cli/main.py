@@ -28,6 +28,7 @@ COMMANDS = (
     "convert",
     "localize",
     "evaluate",
+    "benchmark",
     "cloud",
     "play",
     "doctor",

@@ -6,12 +6,22 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
+from urban_map_loc.config.baselines import (
+    BaselinesConfig,
+    BuildingDistanceConfig,
+    FeatureMatchConfig,
+    QuestionsConfig,
+    RingMatchConfig,
+    SiftConfig,
+    VocabularyConfig,
+)
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
 from urban_map_loc.config.doctor import DoctorConfig
 from urban_map_loc.config.export import ExportConfig
 from urban_map_loc.config.fcn import FcnConfig, FcnGridConfig, FcnTrainingConfig
+from urban_map_loc.config.learned_baselines import CvftConfig, NetVladConfig, PoseNetConfig, RetrievalConfig, VLocNetConfig
 from urban_map_loc.config.localization import (
     FusionConfig,
     GnssConfig,
@@ -36,9 +46,12 @@ __all__ = [
     "BUILDINGS_AND_ROADS",
     "WORLDS",
     "AdaptConfig",
+    "BaselinesConfig",
+    "BuildingDistanceConfig",
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
+    "CvftConfig",
     "DiagnosticsConfig",
     "DoctorConfig",
     "DownloadConfig",
@@ -46,19 +59,26 @@ __all__ = [
     "FcnConfig",
     "FcnGridConfig",
     "FcnTrainingConfig",
+    "FeatureMatchConfig",
     "FusionConfig",
     "GnssConfig",
     "LocalizerConfig",
     "MapNetConfig",
+    "NetVladConfig",
     "NodeConfig",
+    "PoseNetConfig",
     "PretrainingConfig",
     "PriorConfig",
+    "QuestionsConfig",
     "RasterConfig",
     "ReadingConfig",
     "ReportConfig",
+    "RetrievalConfig",
+    "RingMatchConfig",
     "RoadConfig",
     "SamplerConfig",
     "ScanEffectsConfig",
+    "SiftConfig",
     "SimulationConfig",
     "StereoConfig",
     "SubmapConfig",
@@ -67,7 +87,9 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "TrainingConfig",
+    "VLocNetConfig",
     "VerificationConfig",
+    "VocabularyConfig",
     "simulation_config",
     "train_config",
 ]

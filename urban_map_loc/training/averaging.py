@@ -5,23 +5,24 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from urban_map_loc.mapnet.network import MapNet
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class WeightAverage:
+class WeightAverage(Generic[Network]):
     """An exponential moving average of a network's parameters and batch-norm statistics (Polyak and Juditsky 1992)."""
 
-    def __init__(self, network: MapNet, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.network = deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: MapNet, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Take in the weights after `step` steps; early on the average is short, so that the random start does not stay in it."""
         weight = 1.0 - min(self.decay, (1.0 + step) / (10.0 + step))
         for mine, new in zip(_averaged(self.network), _averaged(network), strict=True):

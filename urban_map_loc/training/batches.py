@@ -94,9 +94,9 @@ class TileBatches:
         random = np.random.default_rng(seed)
         poses = sampler.draw(count, random)
         length = sampler.config.tuple_length
-        tiles = self._tiles(poses, self.effects, int(random.integers(2**31)), length, part)
+        tiles = self.tiles(poses, self.effects, int(random.integers(2**31)), length, part)
         reference_poses = self._reference_poses(poses, random)[part]
-        references = self._tiles(reference_poses)
+        references = self.tiles(reference_poses)
         poses = poses[part]
         return Batch(
             tiles,
@@ -107,9 +107,10 @@ class TileBatches:
             length,
         )
 
-    def _tiles(
+    def tiles(
         self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0, stretch: int = 1, part: slice = EVERY_TILE
     ) -> Tensor:
+        """Tiles as `MapRenderer.tiles` makes them, rendered where training computes."""
         if self._on_gpu is not None:
             return self._on_gpu.tiles(torch.from_numpy(poses), effects, seed, stretch=stretch, part=part)
         return torch.from_numpy(self.renderer.tiles(poses, effects, seed, stretch=stretch, part=part))
