@@ -18,7 +18,7 @@ from urban_map_loc.baselines.building_distance import BuildingDistance
 from urban_map_loc.baselines.feature_match import FeatureMatch
 from urban_map_loc.baselines.figures import Answered, ask, figures
 from urban_map_loc.baselines.growth import cut_out, growth
-from urban_map_loc.baselines.own_mapnet import MapNetCells, PackagedMapNet, VerifiedMapNet, joined
+from urban_map_loc.baselines.own_mapnet import MapNetCells, MapNetPlus, MapNetRegression, PackagedMapNet, VerifiedMapNet, joined
 from urban_map_loc.baselines.questions import Questions, questions_of_map
 from urban_map_loc.baselines.registry import SYSTEMS, key_of, systems_named
 from urban_map_loc.baselines.ring_match import RingMatch
@@ -27,13 +27,15 @@ from urban_map_loc.config import (
     BaselinesConfig,
     BuildingDistanceConfig,
     FeatureMatchConfig,
+    MapNetPlusConfig,
     ReferencesConfig,
     RingMatchConfig,
+    TileConfig,
     TrainConfig,
     TrainingConfig,
     VocabularyConfig,
 )
-from urban_map_loc.errors import AreaError, ConfigurationError
+from urban_map_loc.errors import AreaError, BagError, ConfigurationError
 from urban_map_loc.tile.from_map import NO_EFFECTS
 from urban_map_loc.training.batches import Drives
 from urban_map_loc.training.drive_tiles import DriveTiles
@@ -45,6 +47,7 @@ SETTINGS = BaselinesConfig(
     building_distance=BuildingDistanceConfig(spacing_m=6.0, directions=120, candidates=40),
     vlad=WORDS,
     vocabulary_tree=WORDS,
+    mapnet_plus=MapNetPlusConfig(drive_share=0.1),
     feature_match=FeatureMatchConfig(spacing_m=15.0, samples=20_000, checked=100),
 )
 ASKED = 12
@@ -130,6 +133,35 @@ def test_mapnet_learns_within_steps_and_an_interrupted_training_goes_on_to_the_s
         torch.testing.assert_close(halted.network.trunk.state_dict()[name], tensor)
     straight.index(nothing)
     assert np.median(ask(straight, questions, nothing).error_m) < chance(ground, questions)
+
+
+def along_a_road(ground: Ground) -> DriveTiles:
+    """A drive through the town with odometry."""
+    poses = np.column_stack([np.linspace(-100.0, 100.0, 101), np.zeros(101), np.zeros(101)])
+    return DriveTiles(ground.batches.renderer.tiles(poses), poses, poses[:, 0] + 100.0, np.full(101, 200.0))
+
+
+@pytest.mark.parametrize("system", [MapNetRegression, MapNetPlus], ids=key_of)
+def test_regression_learns_where_places_are(system, tmp_path):
+    training = TrainingConfig(steps=1, batch_size=24, warmup_steps=3, average_decay=0.9)
+    config = TrainConfig(tile=TileConfig(size_px=48, resolution_m=2.0), effects=NO_EFFECTS, training=training)
+    ground = Ground.of(crossing(), config, SETTINGS, torch.device("cpu"))
+    it = system(replace(ground, drives=[along_a_road(ground)]))
+    it.train(Budget(steps=30), tmp_path / "state", nothing)
+    it.index(nothing)
+    assert it.steps == 30
+    poses = ground.batches.drives(Drives.VALIDATION, 64).poses.double().numpy()
+    asked = questions_of_map(ground, poses)
+    error = ask(it, asked, nothing).error_m
+    assert error.mean() < 0.85 * np.hypot(*(poses[:, None, :2] - poses[None, :, :2]).transpose(2, 0, 1)).mean()
+    again = system(ground)
+    again.load_tensors(it.tensors())
+    np.testing.assert_allclose(again.guesses(asked.queries[0], 1).poses, it.guesses(asked.queries[0], 1).poses)
+
+
+def test_mapnet_plus_needs_a_drive(ground, tmp_path):
+    with pytest.raises(BagError, match="none is given"):
+        MapNetPlus(ground).train(Budget(steps=1), tmp_path / "state", nothing)
 
 
 def test_figures_are_what_they_say():

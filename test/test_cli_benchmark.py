@@ -54,7 +54,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 def test_questions_are_the_scans_of_a_drive_with_what_was_seen_before(folder):
     area = crossing()
-    found = questions_of_drive(BagReader(folder / "drive"), area, TileConfig(), QuestionsConfig(at_most=9, previous_m=8.0))
+    found = questions_of_drive(BagReader(folder / "drive"), area, TileConfig(), QuestionsConfig(at_most=9, previous_m=7.5))
     assert len(found) == 9
     np.testing.assert_allclose(found.truth[0], (-60.0, 0.0, 0.0), atol=0.01)
     np.testing.assert_allclose(found.truth[-1], (-36.0, 0.0, 0.0), atol=0.01)
