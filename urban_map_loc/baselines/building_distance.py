@@ -62,8 +62,9 @@ class BuildingDistance(System):
         self._take(tensors["places"].double().numpy(), tensors["descriptors"].float().numpy())
 
     def _take(self, places: FloatArray, descriptors: Descriptors) -> None:
-        self._places, self._descriptors = places, np.ascontiguousarray(descriptors)
-        self._keys = NearestNeighbors(metric="manhattan", algorithm="brute").fit(self._key(descriptors))
+        # Rounded as they are kept, so that a loaded system answers as the one that was saved.
+        self._places, self._descriptors = places.astype(np.float32).astype(np.float64), descriptors.astype(np.float16).astype(np.float32)
+        self._keys = NearestNeighbors(metric="manhattan", algorithm="brute").fit(self._key(self._descriptors))
 
     def _key(self, descriptors: Descriptors) -> NDArray[np.float32]:
         return rotation_key(descriptors, self.ground.config.tile.range_m, self.config.key_step_m)

@@ -20,9 +20,9 @@ from urban_map_loc.baselines.benchmark import Failure, Report, benchmark
 from urban_map_loc.baselines.growth import growth
 from urban_map_loc.baselines.kept import Folder
 from urban_map_loc.baselines.pictures import draw_accuracy_over_time, draw_growth, draw_recall
-from urban_map_loc.baselines.questions import Questions, questions_of_drive
+from urban_map_loc.baselines.questions import Questions, questions_of_drive, require_truth
 from urban_map_loc.baselines.registry import systems_named
-from urban_map_loc.baselines.system import Budget, Ground
+from urban_map_loc.baselines.system import Budget, Ground, System
 from urban_map_loc.baselines.tables import as_csv, as_markdown
 from urban_map_loc.config import BaselinesConfig, TrainConfig, train_config
 from urban_map_loc.errors import ConfigurationError, UrbanMapLocError
@@ -48,42 +48,67 @@ class Wanted:
     radii_m: Sequence[float] = ()
 
 
-def compare(wanted: Wanted, given: Mapping[str, Any], device: str, report: Report) -> tuple[str, list[str]]:
-    """Make what is missing in the folder, and all tables and pictures anew; the Markdown and the names of the files.
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What is wanted, found to be there and to fit together."""
+
+    wanted: Wanted
+    systems: list[type[System]]
+    budget: Budget
+    config: TrainConfig
+    settings: BaselinesConfig
+    area: AreaMap
+    bags: dict[str, BagReader]
+
+
+def prepare(wanted: Wanted, given: Mapping[str, Any]) -> Prepared:
+    """Read what is quick to read and claim the folder, before long work starts.
 
     Args:
+        wanted: what is to be compared.
         given: settings by dotted name: of `TrainConfig`, or of `BaselinesConfig` after `baselines.`.
 
     Raises:
-        AreaError, BagError, ConfigurationError, OutputError: in one line each; a system's own failure is only a row.
-        UrbanMapLocError: all systems failed.
+        AreaError, BagError, ConfigurationError, OutputError: in one line each.
     """
-    systems = systems_named(wanted.systems)
-    budget = Budget(wanted.minutes, wanted.steps)
+    systems, budget = systems_named(wanted.systems), Budget(wanted.minutes, wanted.steps)
     config, settings = settings_of(given)
-    bags = {path.resolve().name: path for path in wanted.bags}
+    bags = {path.resolve().name: BagReader(path) for path in wanted.bags}
     if len(bags) < len(wanted.bags):
         raise ConfigurationError("two bags have the same name, by which results are kept; rename one")
-    area, folder = read_area(wanted.area), Folder(wanted.out)
-    folder.claim(_in_common(area, config, settings, budget))
+    for bag in bags.values():
+        require_truth(bag)
+    area = read_area(wanted.area)
+    Folder(wanted.out).claim(_in_common(area, config, settings, budget))
+    return Prepared(wanted, systems, budget, config, settings, area, bags)
+
+
+def compare(prepared: Prepared, device: str, report: Report) -> tuple[str, list[str]]:
+    """Make what is missing in the folder, and all tables and pictures anew; the Markdown and the names of the files.
+
+    Raises:
+        BagError, ConfigurationError, OutputError: in one line each; a system's own failure is only a row.
+        UrbanMapLocError: all systems failed.
+    """
+    wanted, settings, area = prepared.wanted, prepared.settings, prepared.area
     drives: dict[str, Questions] = {}
-    for k, (name, path) in enumerate(bags.items()):
-        report(f"reading {name}", k / len(bags), "")
-        drives[name] = questions_of_drive(BagReader(path), area, config.tile, settings.questions)
+    for k, (name, bag) in enumerate(prepared.bags.items()):
+        report(f"reading {name}", k / len(prepared.bags), "")
+        drives[name] = questions_of_drive(bag, area, prepared.config.tile, settings.questions)
     ground = replace(
-        Ground.of(area, config, settings, choose_device(device), cache=raster_cache(wanted.area)),
+        Ground.of(area, prepared.config, settings, choose_device(device), cache=raster_cache(wanted.area)),
         drives=[questions.drive for questions in drives.values() if questions.drive is not None],
     )
-    rows, failures = benchmark(ground, systems, wanted.seeds, drives, budget, wanted.out, report)
+    rows, failures = benchmark(ground, prepared.systems, wanted.seeds, drives, prepared.budget, wanted.out, report)
     if not rows:
         raise UrbanMapLocError(f"all systems failed, the first, {failures[0].system}, with: {failures[0].reason}")
-    files = _write(wanted.out, folder.rows(), failures)
-    text = (wanted.out / f"{NAME}.md").read_text(encoding="utf-8")
+    files: list[str] = []
     if wanted.radii_m:
-        grown, not_grown = growth(ground, systems, next(iter(drives.values())), sorted(wanted.radii_m), report)
+        grown, not_grown = growth(ground, prepared.systems, next(iter(drives.values())), sorted(wanted.radii_m), report)
         failures += not_grown
-        files += _write_growth(wanted.out, grown)
-    return text, files
+        files = _write_growth(wanted.out, grown)
+    files = _write(wanted.out, Folder(wanted.out).rows(), failures) + files
+    return (wanted.out / f"{NAME}.md").read_text(encoding="utf-8"), files
 
 
 def settings_of(given: Mapping[str, Any]) -> tuple[TrainConfig, BaselinesConfig]:

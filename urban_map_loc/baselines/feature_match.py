@@ -71,10 +71,12 @@ class FeatureMatch(System):
         self._take(tensors["positions"].double().numpy(), tensors["descriptors"].float().numpy())
 
     def _take(self, positions: FloatArray, descriptors: Descriptors) -> None:
-        self._positions, self._descriptors = positions, descriptors
+        # Rounded as they are kept, so that a loaded system answers as the one that was saved.
+        self._positions = positions.astype(np.float32).astype(np.float64)
+        self._descriptors = descriptors.astype(np.float16).astype(np.float32)
         self._search = NearestNeighbors(algorithm="brute")
         if len(descriptors):
-            self._search.fit(descriptors)
+            self._search.fit(self._descriptors)
 
 
 def _in_base(spots: FloatArray, grid: TileGrid) -> FloatArray:

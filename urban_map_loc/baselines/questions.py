@@ -16,6 +16,7 @@ from urban_map_loc.baselines.system import Ground, PreviousView, Query
 from urban_map_loc.config import AdaptConfig, LocalizerConfig, QuestionsConfig, TileConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import FloatArray
+from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.tile.from_cloud import ScanRenderer
 from urban_map_loc.training.drive_tiles import DriveTiles
 
@@ -38,15 +39,25 @@ class Questions:
         return len(self.queries)
 
 
+def require_truth(bag: BagReader) -> Trajectory:
+    """The truth of a bag.
+
+    Raises:
+        BagError: it has none.
+    """
+    trajectory = bag.truth()
+    if trajectory is None:
+        raise BagError(f"{bag.path} has no truth.csv, so answers cannot be judged; give a bag whose truth is known")
+    return trajectory
+
+
 def questions_of_drive(bag: BagReader, area: AreaMap, tile: TileConfig, config: QuestionsConfig) -> Questions:
     """A bag's scans that show walls and lie on the map, at most `config.at_most` of them, evenly.
 
     Raises:
         BagError: the bag is damaged, has no truth, or no such scan.
     """
-    trajectory = bag.truth()
-    if trajectory is None:
-        raise BagError(f"{bag.path} has no truth.csv, so answers cannot be judged; give a bag whose truth is known")
+    trajectory = require_truth(bag)
     seen = list(seen_scans(bag, LocalizerConfig(), tile))
     truth = trajectory.at([s.scan.stamp_s for s in seen], area.plane) if seen else np.zeros((0, 3))
     west, south, east, north = area.bounds

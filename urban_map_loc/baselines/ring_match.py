@@ -63,9 +63,10 @@ class RingMatch(System):
         self._take(tensors["places"].double().numpy(), tensors["rings"].float().numpy())
 
     def _take(self, places: FloatArray, rings: NDArray[np.float32]) -> None:
-        self._places, self._rings = places, rings
+        # Rounded as they are kept, so that a loaded system answers as the one that was saved.
+        self._places, self._rings = places.astype(np.float32).astype(np.float64), rings.astype(np.float16).astype(np.float32)
         range_m, step_m = self.ground.config.tile.range_m, self.config.range_step_m
-        chunks = [rings[first : first + BATCH] for first in range(0, len(rings), BATCH)]
+        chunks = [self._rings[first : first + BATCH] for first in range(0, len(rings), BATCH)]
         self._spectra = np.concatenate([np.fft.rfft(steps_of(c, range_m, step_m), axis=1).astype(np.complex64) for c in chunks])
 
 

@@ -33,13 +33,13 @@ def upright_descriptors(tile: NDArray[np.uint8], config: SiftConfig) -> Descript
     spots = [cv2.KeyPoint(float(column[i]), float(row[i]), config.patch_px, 0.0) for i in first]
     if not spots:
         return np.zeros((0, SIZE), dtype=np.float32)
-    _, descriptors = cv2.SIFT_create().compute(picture(walls, config), spots)
+    _, descriptors = cv2.SIFT.create().compute(picture(walls, config), spots)
     return rooted(descriptors)
 
 
 def keypoints(walls: NDArray[np.uint8], config: SiftConfig) -> tuple[FloatArray, Descriptors]:
     """SIFT's own keypoints `(N, 2)`, column and row [px], and root descriptors `(N, 128)`, which do not change when a car turns."""
-    sift = cv2.SIFT_create(contrastThreshold=config.contrast, edgeThreshold=config.edge)
+    sift = cv2.SIFT.create(contrastThreshold=config.contrast, edgeThreshold=config.edge)
     spots, descriptors = sift.detectAndCompute(picture(walls, config), None)
     if not spots:
         return np.zeros((0, 2)), np.zeros((0, SIZE), dtype=np.float32)

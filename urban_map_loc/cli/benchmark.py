@@ -53,12 +53,13 @@ def run(args: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from urban_map_loc.baselines.comparison import Wanted, compare
+    from urban_map_loc.baselines.comparison import Wanted, compare, prepare
 
     minutes = 0.0 if args.steps else args.minutes or NO_BUDGET_MINUTES
     wanted = Wanted(
         args.area, tuple(args.bags), args.out, minutes, args.steps or 0, tuple(args.systems), tuple(args.seeds), tuple(args.growth)
     )
+    prepared = prepare(wanted, dict(args.set))  # before the bar: what is wrong is said in one line
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -74,5 +75,5 @@ def run(args: argparse.Namespace) -> None:
                 bar.reset(task, description=row, words=words)
             bar.update(task, completed=done, words=words)
 
-        text, files = compare(wanted, dict(args.set), args.device, report)
+        text, files = compare(prepared, args.device, report)
     print(f"{text}\n{args.out}: {', '.join(files)}")
