@@ -115,6 +115,19 @@ def test_no_utm(tmp_path, row):
         Trajectory.read_csv(tmp_path / "ins.csv")
 
 
+@pytest.mark.parametrize(("stamp", "yaw"), [("9" * 20, "0"), ("1417534257594785", "inf"), ("1417534257594785", "nan")])
+def test_no_stamp_and_no_heading(tmp_path, stamp, yaw):
+    (tmp_path / "ins.csv").write_text(f"timestamp,latitude,longitude,yaw\n{stamp},51.7,-1.2,{yaw}\n")
+    with pytest.raises(BagError, match="a value or column is damaged"):
+        Trajectory.read_csv(tmp_path / "ins.csv")
+
+
+def test_a_pcd_that_claims_more_rows_than_can_be_counted(tmp_path):
+    (tmp_path / "a.pcd").write_text(f"FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS {10**30}\nDATA ascii\n1 2 3\n")
+    with pytest.raises(CloudError, match="cut short"):
+        read_cloud_file(tmp_path / "a.pcd")
+
+
 def test_no_degrees(tmp_path):
     (tmp_path / "a.csv").write_text("time_s,lat_deg,lon_deg,yaw_enu_rad\n1,1e308,8,0\n")
     with pytest.raises(BagError, match="no degrees"):

@@ -96,7 +96,7 @@ def _ascii(header: _Header, body: bytes) -> dict[str, NDArray[np.generic]]:
     """Rows of numbers; integers beyond 2^53 lose their last digits, which no field in use has."""
     if not header.points:
         return {name: np.zeros(0) for name in header.names}
-    if not body.strip():
+    if not body.strip() or header.points > len(body):  # a row has a byte at least
         raise CloudError(f"it is cut short: no row of {header.points}; copy it again")
     try:
         table = np.loadtxt(io.BytesIO(body), dtype=np.float64, comments=None, ndmin=2, max_rows=header.points)

@@ -79,7 +79,7 @@ class Trajectory:
                 raise BagError(f"{path}: columns are {', '.join(header[:6])}; give {','.join(COLUMNS)} or RobotCar's ins.csv")
             fresh = np.concatenate([[True], np.diff(columns[0]) != 0.0])  # repeated stamps: the first counts
             return cls(*(column[fresh] for column in columns))
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, OverflowError) as error:
             raise BagError(f"{path}: a value or column is damaged ({error}); copy the file again") from error
         except BagError as error:
             raise BagError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
@@ -143,4 +143,7 @@ def _robotcar(table: dict[str, list[str]]) -> list[FloatArray]:
         if zone is None or not ((np.abs(easting) < LARGEST_UTM_M) & (np.abs(northing) < LARGEST_UTM_M)).all():  # false for NaN
             raise ValueError("utm_zone, easting and northing are none of UTM")
         lat, lon = utm_to_geodetic(easting, northing, int(zone[1]), south=zone[2] < "N").T
-    return [stamp / 1e6, lat, lon, wrap_angle(np.pi / 2.0 - np.array(table["yaw"], dtype=np.float64))]
+    yaw = np.array(table["yaw"], dtype=np.float64)
+    if not (np.abs(yaw) < LARGEST_YAW_RAD).all():  # false for NaN
+        raise ValueError("yaw is none in radians")
+    return [stamp / 1e6, lat, lon, wrap_angle(np.pi / 2.0 - yaw)]
