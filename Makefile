@@ -74,14 +74,9 @@ clean:
 # Below: what is run now and then. docs/quality.md says what of it is asked for.
 .PHONY: coverage docs mutation
 
-# Kernels are compiled, and coverage sees Python only: their tests run once more without the compiler.
-KERNEL_TESTS := $(addprefix test/test_,$(addsuffix .py,tile_grid tile_from_cloud tile_from_map tile_roads tile_scan_effects \
-    cloud_rays cloud_scan localization_window localization_verification localization_lock))
-
 coverage: $(STAMP)
 	@rm -rf build/coverage && mkdir -p build/coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= test
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-append --cov-report= $(KERNEL_TESTS)
 	$(BIN)/coverage report --omit='urban_map_loc/ros/*' --fail-under=90
 	$(BIN)/coverage report --include='urban_map_loc/ros/*' --fail-under=80
 

@@ -51,3 +51,13 @@ def test_error_and_shortening_at_a_distance(lat: float, radius: float, shorter: 
 def test_swapped_coordinates_are_refused() -> None:
     with pytest.raises(ValueError, match="swapped"):
         GeoPoint(-120.0, 40.0)
+
+
+@pytest.mark.parametrize(("lat", "lon"), [(90.5, 0.0), (-90.5, 0.0), (0.0, 180.5), (0.0, -180.5)])
+def test_what_lies_beyond_poles_or_date_line_is_refused(lat: float, lon: float) -> None:
+    with pytest.raises(ValueError, match="no latitude and longitude"):
+        GeoPoint(lat, lon)
+
+
+def test_poles_and_date_line_are_places() -> None:
+    assert GeoPoint(90.0, 180.0).lat_deg == -GeoPoint(-90.0, -180.0).lat_deg

@@ -71,6 +71,7 @@ def test_repeated_stamps_count_once(tmp_path):
         ("", "no rows"),
         ("time_s,lat_deg,lon_deg,yaw_enu_rad\n", "no rows"),
         ("a,b\n1,2\n", "columns are a, b"),
+        ("a,b,c,d,e,f,g\n1,2,3,4,5,6,7\n", "columns are a, b, c, d, e, f; give"),
         ("time_s,lat_deg,lon_deg,yaw_enu_rad\n1,50,8,x\n", "damaged"),
         ("time_s,lat_deg,lon_deg,yaw_enu_rad\n1,50\n", "row 2 has 2 columns"),
         ("time_s,lat_deg,lon_deg,yaw_enu_rad\n1,50,8,nan\n", "gaps"),
