@@ -52,3 +52,9 @@ def crossing(seed: int = 3) -> AreaMap:
                 at += width + gap
     roads = [shapely.LineString([(-125.0, 0.0), (125.0, 0.0)]), shapely.LineString([(0.0, -125.0), (0.0, 125.0)])]
     return area_of(houses, roads)
+
+
+def uneven_crossing() -> AreaMap:
+    """The crossing, two houses more, so that its middle does not lie on a road, and a lane in the north-east."""
+    area, lane = crossing(), shapely.LineString([(100.0, 0.0), (100.0, 110.0)])
+    return area_of([*area.buildings, shapely.box(138.0, -30.0, 150.0, -20.0), shapely.box(-30.0, 130.0, -20.0, 141.0)], [*area.roads, lane])

@@ -6,6 +6,7 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
+from urban_map_loc.config.atlas import AtlasConfig, AtlasTrainingConfig, RegionsConfig
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.conversion import ConversionConfig
 from urban_map_loc.config.criterion import AdaptConfig, CriterionConfig
@@ -35,6 +36,8 @@ __all__ = [
     "BUILDINGS_AND_ROADS",
     "WORLDS",
     "AdaptConfig",
+    "AtlasConfig",
+    "AtlasTrainingConfig",
     "CloudConfig",
     "ConversionConfig",
     "CriterionConfig",
@@ -53,6 +56,7 @@ __all__ = [
     "PretrainingConfig",
     "PriorConfig",
     "RasterConfig",
+    "RegionsConfig",
     "ReportConfig",
     "RoadConfig",
     "SamplerConfig",
