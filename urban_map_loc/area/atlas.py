@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from urban_map_loc.area.geopackage import read_head
 from urban_map_loc.errors import AreaError
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 
@@ -104,6 +105,15 @@ def distances_m(cores: Positions, positions: Positions) -> Positions:
 def is_atlas(path: Path) -> bool:
     """Whether a path is that of an atlas, not of an area file."""
     return path.is_dir()
+
+
+def datum_of(path: Path) -> GeoPoint:
+    """Origin of the `map` frame of an area file or an atlas.
+
+    Raises:
+        AreaError: it is missing or damaged.
+    """
+    return read_atlas(path).datum if is_atlas(path) else read_head(path).datum
 
 
 def write_index(atlas: Atlas) -> None:

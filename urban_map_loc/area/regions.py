@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap, Layer
 from urban_map_loc.area.atlas import ATLAS_FILE, Atlas, Box, Region, write_index
-from urban_map_loc.area.geopackage import write_area
+from urban_map_loc.area.geopackage import read_area, write_area
 from urban_map_loc.config import RegionsConfig
 from urban_map_loc.errors import AreaError, ConfigurationError
 from urban_map_loc.output import final_folder
@@ -51,6 +51,21 @@ def build_atlas(area: AreaMap, folder: Path, config: RegionsConfig, progress: Ca
         atlas = Atlas(made, area.datum, config.overlap_m, tuple(regions))
         write_index(atlas)
     return Atlas(folder, area.datum, config.overlap_m, tuple(_moved(region, folder) for region in regions))
+
+
+def joined(atlas: Atlas, numbers: Iterable[int]) -> AreaMap:
+    """Some regions of an atlas as one area, for pictures: buildings once each, roads as they were cut.
+
+    Raises:
+        AreaError: a region's file is missing or damaged.
+    """
+    parts = [read_area(atlas.regions[number].area) for number in numbers]
+    _, first = np.unique(np.concatenate([part.building_ids for part in parts]), return_index=True)
+    of_buildings = ("buildings_wgs84", "building_heights", "building_ids", "building_min_heights")
+    of_roads = ("roads_wgs84", "road_classes", "road_oneways", "road_bridges")
+    fields = {name: np.concatenate([getattr(part, name) for part in parts])[np.sort(first)] for name in of_buildings}
+    fields |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in of_roads}
+    return AreaMap(atlas.datum, **fields, source=parts[0].source, osm_timestamp=parts[0].osm_timestamp)
 
 
 def cores(bounds: Box, size_m: float) -> Iterator[tuple[str, Box]]:

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.atlas import Atlas, is_atlas, read_atlas
 from urban_map_loc.area.geopackage import read_area
+from urban_map_loc.area.regions import joined
 from urban_map_loc.errors import AreaError, BagError
 from urban_map_loc.evaluation.extent import roads_rms_spread
 from urban_map_loc.evaluation.map_picture import draw_map
@@ -76,13 +78,16 @@ def _area_of(run: Run) -> AreaMap:
     name = run.info.get("files", {}).get("area")
     if not name:
         raise AreaError(f"{run.path / 'run.json'} names no area file; run `urban_map_loc localize` again")
-    area = read_area(Path(name))
-    if area.content_hash != run.info.get("area_hash"):
+    found: AreaMap | Atlas = read_atlas(Path(name)) if is_atlas(Path(name)) else read_area(Path(name))
+    if found.content_hash != run.info.get("area_hash"):
         raise AreaError(
-            f"{name} has hash {area.content_hash[:12]}, the run was made with {str(run.info.get('area_hash'))[:12]}; "
+            f"{name} has hash {found.content_hash[:12]}, the run was made with {str(run.info.get('area_hash'))[:12]}; "
             "run `urban_map_loc localize` again with this area"
         )
-    return area
+    if isinstance(found, AreaMap):
+        return found
+    offered = run.estimates.poses[run.estimates.offered]
+    return joined(found, np.unique(found.owner(offered[:, :2])).tolist() if len(offered) else range(len(found.regions)))
 
 
 def _truth_of(run: Run) -> Path:

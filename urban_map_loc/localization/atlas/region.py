@@ -60,7 +60,7 @@ def load_region(atlas: Atlas, number: int, config: LocalizerConfig, device: torc
     area = read_area(region.area)
     if area.content_hash != region.area_hash:
         raise AreaError(
-            f"{region.area} is {area.content_hash[:12]}, the atlas says {region.area_hash[:12]}; copy the whole atlas again, or build it anew"
+            f"{region.area} is {area.content_hash[:12]}, the atlas says {region.area_hash[:12]}; copy the whole atlas again or build it"
         )
     require_models(atlas, [number])
     model = load_checkpoint(region.model)
