@@ -18,7 +18,6 @@ from atlases import FEW, STREET_M, errors_m, feed, long_street, shown, street_at
 from drives import Moment, straight
 
 from urban_map_loc.area.atlas import Atlas, read_atlas, write_index
-from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.config import AtlasConfig, LocalizerConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
 from urban_map_loc.geometry.pose2 import Pose2
@@ -29,6 +28,7 @@ from urban_map_loc.localization.loading import load_ground
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.priors import Prior
 from urban_map_loc.localization.result import State
+from urban_map_loc.tile.from_cloud import ScanRenderer
 
 EASTWARD = Pose2(50.0, -1.0, 0.0)
 
@@ -40,7 +40,7 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
 
 @pytest.fixture(scope="module")
 def moments() -> list[Moment]:
-    return list(straight(long_street(), EASTWARD, 700.0, speed=10.0))
+    return list(straight(long_street(), EASTWARD, 480.0, speed=10.0))
 
 
 def localizer(atlas: Atlas, config: LocalizerConfig = FEW, wait: bool = True) -> Localizer:
@@ -61,13 +61,18 @@ def test_a_drive_through_all_regions_is_as_in_one_area(atlas: Atlas, moments: li
     assert max(in_memory) <= 4
     # One region after the other, none twice.
     assert list(dict.fromkeys(tracked)) == sorted(set(tracked))
-    assert len(set(tracked)) >= 6
+    assert len(set(tracked)) >= 4
     assert len(tracked) > 0.8 * len(moments)
-    # What the map frame knows of odometry changes by centimetres from scan to scan, at borders too.
-    since = moments[-len(corrections) + 1 :]
-    jumps = [(a @ m.T_odom_base).distance_to(b @ m.T_odom_base) for (a, b), m in zip(pairwise(corrections), since, strict=True)]
-    assert max(jumps) < 0.15
-    alone = feed(Localizer(long_street(), shown(long_street()), LocalizerConfig()), moments)
+    alone, whole = [], Localizer(long_street(), shown(long_street()), LocalizerConfig())
+    reference_corrections = []
+    for moment in moments:
+        alone += feed(whole, [moment])
+        if whole.T_map_odom is not None:
+            reference_corrections.append(whole.T_map_odom)
+    steps = steps_m(corrections, moments)
+    # What the map frame knows of odometry changes from scan to scan as in one area, and at borders by centimetres.
+    assert max(steps) < max(steps_m(reference_corrections, moments)) + 0.05
+    assert max(step for step, (a, b) in zip(steps, pairwise(tracked), strict=True) if a != b) < 0.05
     errors, reference = errors_m(answers), errors_m(alone)
     locked = np.isfinite(errors)
     assert locked[-1]
@@ -79,8 +84,14 @@ def test_a_drive_through_all_regions_is_as_in_one_area(atlas: Atlas, moments: li
         for a, b, compared in zip(answers, alone, both, strict=True)
         if compared
     ]
-    assert len(apart) > 200
+    assert len(apart) > 150
     assert max(apart) < 0.2
+
+
+def steps_m(corrections: list[Pose2], moments: list[Moment]) -> list[float]:
+    """How far each correction puts the car from where the one before would have put it [m], from the first lock to the end."""
+    since = moments[-len(corrections) + 1 :]
+    return [(a @ m.T_odom_base).distance_to(b @ m.T_odom_base) for (a, b), m in zip(pairwise(corrections), since, strict=True)]
 
 
 def test_the_car_is_found_in_a_region_that_was_not_in_memory(atlas: Atlas) -> None:
@@ -125,7 +136,8 @@ def gate() -> Iterator[Gate]:
     made.open.set()
 
 
-def test_no_scan_waits_for_a_load(atlas: Atlas, moments: list[Moment], gate: Gate) -> None:
+def test_no_scan_waits_for_a_load(atlas: Atlas, moments: list[Moment], gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AtlasGround, "_scout_newest", lambda ground: None)  # which would have other regions loaded
     ground = AtlasGround(atlas, FEW, load=gate.load)
     loc = Localizer.on(ground, FEW)
     deadline = time.monotonic() + 30.0
@@ -153,10 +165,9 @@ def test_places_are_ranked_once_across_regions(atlas: Atlas) -> None:
     config = replace(FEW, atlas=AtlasConfig(regions_in_memory=7))
     ground = AtlasGround(atlas, config)
     assert len(ground.ready.regions) == 7  # all fit: no scout, no loads while driving
-    tile = Localizer.on(ground, config)._tile
     moment = next(straight(long_street(), Pose2(400.0, 1.0, 0.3), 0.0))
     points = moment.cloud.points[moment.cloud.label == 50, :2].astype(np.float64)
-    found = ground.network.hypotheses(tile(BuildingScan(0.0, points)).image, 10_000)
+    found = ground.network.hypotheses(ScanRenderer(ground.trained.tile).tile(points).image, 10_000)
     assert len(np.unique(found.region, axis=0)) == len(found)
     assert np.exp(found.log_probability).sum() == pytest.approx(1.0, abs=1e-3)
     assert (np.diff(found.log_probability) <= 0).all()
@@ -172,13 +183,15 @@ def copied(atlas: Atlas, folder: Path) -> Atlas:
 
 def test_a_region_whose_files_are_damaged_ends_the_lock_with_the_reason(atlas: Atlas, moments: list[Moment], tmp_path: Path) -> None:
     broken = copied(atlas, tmp_path / "street")
-    broken.regions[3].model.write_bytes(broken.regions[3].model.read_bytes()[:-100])
+    for number in (3, 4):  # the maps of the regions on either side reach over one alone
+        broken.regions[number].model.write_bytes(broken.regions[number].model.read_bytes()[:-100])
     ground = AtlasGround(broken, FEW, wait=True)
-    answers = feed(Localizer.on(ground, FEW), [m for m in moments if 300.0 < m.T_map_base.x < 590.0])
+    answers = feed(Localizer.on(ground, FEW), [m for m in moments if m.T_map_base.x > 300.0])
     assert State.LOCKED in [result.state for _, result in answers]
-    lost = [result.reason for _, result in answers if result.state is State.LOST]
-    assert "r00_c03" in ground.failed[3] or "is damaged" in ground.failed[3]
-    assert any("the map of region r00_c03 is not there" in reason and "is damaged" in reason for reason in lost) or not lost
+    lost = next(result.reason for _, result in answers if result.state is State.LOST)
+    assert "the map of region r00_c03 is not there: " in lost
+    assert "is damaged" in lost
+    assert ground.failed.keys() == {3, 4}
     assert np.nanmax(errors_m(answers)) < 1.0
 
 

@@ -70,6 +70,7 @@ def train_atlas(
     told = progress or (lambda done, total: None)
     arguments = (atlas.folder, config, device, resume, start, logs, sharing or AtlasTrainingConfig())
     if jobs == 1:
+        _own_gpu(device, 0)
         failed = work(*arguments, told)
         if failed:
             name, reason = next(iter(failed.items()))
@@ -106,7 +107,6 @@ def work(
     """Train regions until all are done, by this process or by others; returns why some could not be, by their name."""
     atlas, start = read_atlas(folder), start_of(given_start, config)
     total, left, failed = len(atlas.regions), list(atlas.regions), dict[str, str]()
-    _own_gpu(device)
     while left:
         for region in list(left):
             try:
@@ -134,7 +134,7 @@ def _claim_file(region: Region) -> Path:
     return region.model.with_name(region.model.name + ".claim")
 
 
-def _own_gpu(device: str, number: int = 0) -> None:
+def _own_gpu(device: str, number: int) -> None:
     """Take the GPU of this process's number, which `torchrun` may have given; its processes train regions each for itself."""
     number = int(os.environ.pop("LOCAL_RANK", number))
     if choose_device(device).type == "cuda":

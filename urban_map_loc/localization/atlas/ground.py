@@ -67,9 +67,8 @@ class AtlasGround:
         require_models(atlas)
         self.area, self._config, self._load = atlas, config, load
         self._device = choose_device(config.device)
-        first = range(len(atlas.regions) if len(atlas.regions) <= config.atlas.regions_in_memory else 1)
-        loaded = [load(atlas, number, config, self._device) for number in first]
-        self.trained: TrainConfig = loaded[0].trained
+        first = load(atlas, 0, config, self._device)
+        self.trained: TrainConfig = first.trained
         reach_m = config.fusion.window_m + self.trained.tile.range_m
         if len(atlas.regions) > 1 and atlas.overlap_m < reach_m:
             raise ConfigurationError(
@@ -86,8 +85,10 @@ class AtlasGround:
         self._scouting.set_result(None)
         # Two, so that no load waits for the scout.
         self._loader, self._watch = (AtThisMoment() if wait else ThreadPoolExecutor(1, name) for name in ("regions", "scout"))
-        for region in loaded:
-            self._take(region)
+        self._take(first)
+        if len(atlas.regions) <= config.atlas.regions_in_memory:
+            for number in range(1, len(atlas.regions)):
+                self._take(load(atlas, number, config, self._device))
         self.ready.replace(list(self._loaded.values()))
 
     @property
@@ -105,7 +106,9 @@ class AtlasGround:
             wanted = self._ahead(positions[:1])
         else:
             self._scout_newest()
-            wanted = list(dict.fromkeys([*self.area.owner(positions).tolist(), *self._scout.likeliest()]))
+            there, half = list(dict.fromkeys(self.area.owner(positions).tolist())), self._config.atlas.regions_in_memory // 2
+            # Hypotheses are where maps are: they must not keep the scout's regions out.
+            wanted = list(dict.fromkeys([*there[:half], *self._scout.likeliest(), *there[half:]]))
         wanted = [number for number in wanted if number not in self.failed][: self._config.atlas.regions_in_memory]
         for number in reversed(wanted):  # the most needed is the last to go
             if number in self._loaded:
@@ -131,12 +134,13 @@ class AtlasGround:
     def _ahead(self, position: FloatArray) -> list[int]:
         """The regions about a position `(1, 2)` [m], the nearest first."""
         distance = self.area.distances_m(position)[0]
-        near = np.flatnonzero(distance <= self._config.atlas.load_ahead_m)
+        near = np.flatnonzero(distance <= max(self._config.atlas.load_ahead_m, self.area.overlap_m))
         return [int(number) for number in near[np.argsort(distance[near])]]
 
     def _scout_newest(self) -> None:
         """Have the newest tile looked at, unless an earlier one still is."""
         if self._scouting.done() and self.network.newest is not None:
+            self._scouting.result()
             tile, self.network.newest = self.network.newest, None
             self._scouting = self._watch.submit(self._scout.look, tile, self.ready.regions[0])
 
@@ -144,7 +148,7 @@ class AtlasGround:
         """Whether one more region may be loaded; drops the least recently needed for it."""
         if len(self._loaded) + len(self._pending) < self._config.atlas.regions_in_memory:
             return True
-        for number in self._loaded:
+        for number in self._loaded if len(self._loaded) > 1 else ():  # there is always some ground to stand on
             if number not in wanted:
                 del self._loaded[number]
                 return True
@@ -157,6 +161,8 @@ class AtlasGround:
                 self._take(self._pending.pop(number).result())
             except UrbanMapLocError as error:
                 self.failed[number] = " ".join(str(error).split())
+            except Exception as error:
+                self.failed[number] = f"unexpected {type(error).__name__}: {error}; please report it"
 
     def _take(self, region: ReadyRegion) -> None:
         if region.trained.tile != self.trained.tile or region.trained.network != self.trained.network:

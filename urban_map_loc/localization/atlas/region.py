@@ -68,16 +68,16 @@ def load_region(atlas: Atlas, number: int, config: LocalizerConfig, device: torc
     if not isinstance(model.network.head, CellsHead):
         raise ModelError(f"{region.model} regresses poses, which cannot be ranked across regions; train the atlas with --head cells")
     raster = BuildingRaster.from_area(area, config.raster, raster_cache(region.area))
-    own = Ranking(model.network, 0).network.to(device)
+    looks = Ranking(model.network, 0).network.to(device)
     if device.type == "cuda":
-        own.trunk.half()
-    own.head = nn.Identity()  # type: ignore[assignment]  # places are ranked by the head below
+        looks.trunk.half()
+    looks.head = nn.Identity()  # type: ignore[assignment]  # places are ranked by the head below
     return ReadyRegion(
         number,
         np.array(region.core),
         Verifier(area, raster, config.verification),
         _own_places(atlas, number, model.network.head, model.config).to(device),
-        own,
+        looks,
         weights_of(model.network.state_dict()),
         model.config,
     )
@@ -115,12 +115,11 @@ def own(atlas: Atlas, number: int, positions: Tensor) -> NDArray[np.bool_]:
 
 def _own_places(atlas: Atlas, number: int, head: CellsHead, config: TrainConfig) -> CellsHead:
     """The head with the cells of the core alone; with all, should none lie there."""
-    mine = own(atlas, number, head.cells)
+    mine = torch.from_numpy(own(atlas, number, head.cells))
     if not mine.any():
         return head
-    cell = head.reference_cell.numpy()
-    kept = mine[cell]
-    smaller = CellsHead(config.network, head.cells[torch.from_numpy(mine)].double().numpy(), head.reference_poses[kept].double().numpy())
+    kept = mine[head.reference_cell]
+    smaller = CellsHead(config.network, head.cells[mine].double().numpy(), head.reference_poses[kept].double().numpy())
     same = {name: tensor for name, tensor in head.state_dict().items() if tensor.shape == smaller.state_dict()[name].shape}
     smaller.load_state_dict(same, strict=False)
     smaller.references.copy_(head.references[kept])

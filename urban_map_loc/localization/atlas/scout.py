@@ -23,6 +23,8 @@ from urban_map_loc.localization.atlas.network import view_of
 from urban_map_loc.localization.atlas.region import ReadyRegion, is_weight, own, weights_of
 from urban_map_loc.mapnet.checkpoint import REFERENCES, load_checkpoint
 
+# A region less probable than this is not loaded.
+WORTH = 0.01
 # Of the model file: where the references stand.
 POSES = "head.reference_poses"
 
@@ -44,9 +46,10 @@ class Scout:
         self._probabilities.clear()
 
     def likeliest(self) -> list[int]:
-        """Numbers of the regions, the most probable first; none before a scan has been looked at."""
+        """Numbers of the regions that are worth a look, the most probable first; none before a scan has been looked at."""
         seen = list(self._probabilities)
-        return [int(k) for k in np.argsort(-np.mean(seen, axis=0))] if seen else []
+        probability = np.mean(seen, axis=0) if seen else np.zeros(0)
+        return [int(k) for k in np.argsort(-probability) if probability[k] >= WORTH]
 
     @torch.inference_mode()
     def look(self, tile: NDArray[np.uint8], known: ReadyRegion) -> None:

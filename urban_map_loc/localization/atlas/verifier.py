@@ -31,7 +31,8 @@ class AtlasVerifier(Verification):
     @property
     def current(self) -> ReadyRegion:
         """The region that was tracked in last."""
-        return self._current if self._current in self._ready.regions else self._ready.regions[0]  # type: ignore[return-value]
+        regions = self._ready.regions
+        return self._current if self._current is not None and self._current in regions else regions[0]
 
     def score(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
         """See `Verification`."""
@@ -61,25 +62,29 @@ class AtlasVerifier(Verification):
         return out
 
     def lattice(self, region: tuple[float, ...]) -> FloatArray:
-        """See `Verification`; a place across a border is made up of the parts in each region."""
+        """See `Verification`; a place too large for one region's map is made up of the parts in each."""
+        middle = np.array([[(region[0] + region[2]) / 2.0, (region[1] + region[3]) / 2.0]])
+        for ready, _ in self._shares(middle):
+            beyond = max(*(ready.core[:2] - region[:2]), *(region[2:] - ready.core[2:]))
+            if beyond <= 0.5 * self._ready.overlap_m:
+                return ready.verifier.lattice(region)
         parts = [np.zeros((0, 2))]
         for ready in self._ready.regions:
             west, south = np.maximum(region[:2], ready.core[:2])
             east, north = np.minimum(region[2:], ready.core[2:])
             if west < east and south < north:
                 parts.append(ready.verifier.lattice((float(west), float(south), float(east), float(north))))
-        if len(parts) == 1:  # in no core, for there is no road: what is nearest knows
-            middle = np.array([[(region[0] + region[2]) / 2.0, (region[1] + region[3]) / 2.0]])
-            parts += [ready.verifier.lattice(region) for ready, _ in self._shares(middle)]
-        return parts[1] if len(parts) == 2 else np.concatenate(parts)
+        return np.concatenate(parts)
 
     def raster_at(self, position: FloatArray) -> BuildingRaster:
         """See `Verification`; the region changes only once the position is well out of it."""
-        ready = self._ready
-        if self._current not in ready.regions or ready.distances_m(position[None])[0, ready.regions.index(self._current)] > self._change_m:  # type: ignore[arg-type]
+        ready, current = self._ready, self.current
+        away_m = ready.distances_m(position[None])[0, ready.regions.index(current)]
+        if current is not self._current or away_m > self._change_m:
             (owner,) = ready.owner(position[None])
-            self._current = ready.regions[owner] if owner != NOBODY else self.current
-        return self.current.verifier.raster
+            current = ready.regions[owner] if owner != NOBODY else current
+        self._current = current
+        return current.verifier.raster
 
     def _shares(self, positions: FloatArray) -> Iterator[tuple[ReadyRegion, NDArray[np.int64]]]:
         """Each region that has some of positions `(K, 2)` [m], and which."""
