@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes that train (default: %(default)s)")
     parser.add_argument("--drive", action="store_true", help="also drive, in one area and in the atlas")
     parser.add_argument("--whole", type=Path, nargs=2, metavar=("AREA", "MODEL"), help="the same map as one area, for comparison")
+    parser.add_argument("--scans", type=int, help="so many of the drive's scans (default: all)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="passed on to train (repeatable)")
     parser.add_argument("--bag", type=Path, help="KITTI 07 as a bag (default: converted)")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "benchmark" / "atlas", help="default: %(default)s")
     parser.add_argument("--reuse", action="store_true", help="keep an atlas that is there already")
@@ -159,17 +162,18 @@ def main() -> None:
     if not bag.is_dir():
         step("convert", "kitti", data / "kitti" / "07", "--out", bag)
     figures: dict[str, Any] = {}
+    settings = [word for given in options.set for word in ("--set", given)]
     if not (options.reuse and folder.is_dir()):
         area = larger(data, options.towns) if options.with_oxford else read_osm(data / "kitti/07/map.osm")
         if options.whole:
             area = read_area(options.whole[0])
         _, figures["building [s]"] = timed(lambda: build_atlas(area, folder, RegionsConfig(size_m=options.region_size)))
-        figures["training [s]"] = step("train", folder, "--jobs", str(options.jobs), "--device", "cpu")
+        figures["training [s]"] = step("train", folder, "--jobs", str(options.jobs), "--device", "cpu", *settings)
     config = LocalizerConfig(device="cpu")
     everything = replace(config, atlas=AtlasConfig(regions_in_memory=10_000))
     atlas = read_atlas(folder)
     ground = AtlasGround(atlas, everything, wait=True)
-    scans = list(seen_scans(BagReader(bag), config, ground.trained.tile))
+    scans = list(islice(seen_scans(BagReader(bag), config, ground.trained.tile), options.scans))
     truth = Trajectory.read_csv(bag / "truth.csv").at(np.array([seen.scan.stamp_s for seen in scans]), atlas.plane)
     results = {"atlas": figures | costs(folder, config, scans) | alone(ground, scans[::NTH_SCAN], truth[::NTH_SCAN])}
     if options.whole:

@@ -49,9 +49,9 @@ def shown(area: AreaMap) -> Checkpoint:
     return Checkpoint(network.eval(), config, area.datum, area.content_hash, {})
 
 
-def street_atlas(folder: Path) -> Atlas:
-    """The street as seven regions, ready to drive in."""
-    atlas = build_atlas(long_street(), folder, SPLIT)
+def street_atlas(folder: Path, split: RegionsConfig = SPLIT) -> Atlas:
+    """The street as seven regions, or as `split` says, ready to drive in."""
+    atlas = build_atlas(long_street(), folder, split)
     for region in atlas.regions:
         save_checkpoint(shown(read_area(region.area)), region.model)
     return atlas

@@ -17,9 +17,10 @@ from towns import area_of, uneven_crossing
 
 from urban_map_loc.area.atlas import ATLAS_FILE, read_atlas
 from urban_map_loc.area.geopackage import read_area
+from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.area.regions import build_atlas, cores, cut
 from urban_map_loc.cli.main import run
-from urban_map_loc.config import RegionsConfig
+from urban_map_loc.config import RasterConfig, RegionsConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, OutputError
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 
@@ -95,6 +96,17 @@ def test_every_place_has_one_owner(tmp_path: Path) -> None:
     assert (distance[np.arange(4), np.arange(4)] < 0).all()
     assert distance[4, 3] == pytest.approx(900.0 - 140.0, abs=9.0)
     assert atlas.bounds == pytest.approx((-147.5, -152.0, 172.5, 168.0), abs=0.1)
+
+
+def test_rasters_of_two_regions_are_the_same_where_both_see_all() -> None:
+    west, east = (cut(CROSSING, core, 60.0) for core in ((-130.0, -70.0, 3.3, 70.0), (3.3, -70.0, 136.6, 70.0)))
+    assert west is not None
+    assert east is not None
+    a, b = (BuildingRaster.from_area(part, RasterConfig(), on_grid=True) for part in (west, east))
+    x, y = np.meshgrid(np.arange(-35.0, 40.0, 0.5), np.arange(-50.0, 50.0, 0.5))
+    points = np.column_stack([x.ravel(), y.ravel()])
+    assert (a.distance_m(points) == b.distance_m(points)).all()
+    assert len(np.unique(a.distance_m(points))) > 50
 
 
 @pytest.mark.parametrize(

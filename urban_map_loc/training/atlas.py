@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from urban_map_loc.area.atlas import Atlas, Region, read_atlas
 from urban_map_loc.area.geopackage import read_area
-from urban_map_loc.area.raster import raster_cache
+from urban_map_loc.area.raster import BuildingRaster, raster_cache
 from urban_map_loc.config import AtlasTrainingConfig, TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError, UrbanMapLocError
 from urban_map_loc.mapnet.checkpoint import Checkpoint
@@ -125,9 +125,10 @@ def work(
 
 
 def _train(region: Region, config: TrainConfig, device: str, resume: bool, start: Checkpoint | None, logs: Path | None) -> None:
+    """Train a region's model, and make the rasters that the localizer will look for."""
     area = read_area(region.area)
-    of_region = logs / region.name if logs else None
-    train(area, config, region.model, device=device, resume=resume, cache=raster_cache(region.area), logs=of_region, start=start)
+    BuildingRaster.from_area(area, config.raster, raster_cache(region.area), on_grid=True)
+    train(area, config, region.model, device=device, resume=resume, logs=logs / region.name if logs else None, start=start)
 
 
 def _claim_file(region: Region) -> Path:

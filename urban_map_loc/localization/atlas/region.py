@@ -67,7 +67,7 @@ def load_region(atlas: Atlas, number: int, config: LocalizerConfig, device: torc
     model.check_area(area, str(region.area))
     if not isinstance(model.network.head, CellsHead):
         raise ModelError(f"{region.model} regresses poses, which cannot be ranked across regions; train the atlas with --head cells")
-    raster = BuildingRaster.from_area(area, config.raster, raster_cache(region.area))
+    raster = BuildingRaster.from_area(area, config.raster, raster_cache(region.area), on_grid=True)
     looks = Ranking(model.network, 0).network.to(device)
     if device.type == "cuda":
         looks.trunk.half()
