@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -18,9 +19,12 @@ from atlases import FEW, STREET_M, errors_m, feed, long_street, shown, street_at
 from drives import Moment, straight
 
 from urban_map_loc.area.atlas import Atlas, read_atlas, write_index
+from urban_map_loc.bags.writer import BagWriter
+from urban_map_loc.cli.main import run
 from urban_map_loc.config import AtlasConfig, LocalizerConfig, RegionsConfig
 from urban_map_loc.errors import AreaError, ConfigurationError, ModelError
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.atlas.ground import AtlasGround
 from urban_map_loc.localization.atlas.region import load_region
 from urban_map_loc.localization.last_pose import SOURCE
@@ -222,3 +226,22 @@ def test_leaving_the_atlas_is_told(atlas: Atlas) -> None:
     assert ground.outside(Pose2(STREET_M + 500.0, 0.0, 0.0)) == "the car has left the area"
     assert ground.outside(Pose2(100.0, 0.0, 0.0)) == ""
     assert "the map of region r00_c05 is not there: it is being loaded" in ground.outside(Pose2(700.0, 0.0, 0.0))
+
+
+def test_the_commands_take_an_atlas_in_place_of_area_and_model(atlas: Atlas, moments: list[Moment], tmp_path: Path) -> None:
+    bag, out = tmp_path / "bag", tmp_path / "run"
+    short = moments[:40]
+    with BagWriter(bag) as writer:
+        for moment in short:
+            writer.write_odometry(moment.stamp_s, moment.T_odom_base)
+            writer.write_cloud(moment.stamp_s, moment.cloud.points, label=moment.cloud.label)
+        poses = np.array([moment.T_map_base.as_array() for moment in short])
+        writer.write_truth(Trajectory.from_poses(np.array([moment.stamp_s for moment in short]), poses, atlas.plane))
+    assert run(["localize", str(bag), "--area", str(atlas.folder), "--out", str(out), "--set", "atlas.regions_in_memory=4"]) == 0
+    assert run(["evaluate", str(out)]) == 0
+    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["clouds_with_truth"] == 40
+    assert metrics["fused"]["position_m"]["max"] < 0.5
+    info = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert info["area_hash"] == atlas.content_hash
+    assert "model" not in info["files"]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from atlases import FEW, long_street, street_atlas
 from drives import straight
 from ros_bench import Bench, cloud_message, odometry_message
 
+from urban_map_loc.area.atlas import datum_of
+from urban_map_loc.config import DoctorConfig, RegionsConfig
 from urban_map_loc.errors import UrbanMapLocError
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.localizer import Localizer
+from urban_map_loc.ros.doctor.localizer import files
 
 
 def test_fix_and_pose_go_on_across_a_border(ros_context, tmp_path: Path) -> None:
@@ -51,6 +55,18 @@ def test_fix_and_pose_go_on_across_a_border(ros_context, tmp_path: Path) -> None
         assert b.localizer.ground.verifier.current.number == 1
     finally:
         b.close()
+
+
+def test_the_doctor_and_the_datum_of_an_atlas(tmp_path: Path) -> None:
+    atlas = street_atlas(tmp_path / "street", RegionsConfig(size_m=1000.0))
+    graph = SimpleNamespace(area=str(atlas.folder), model="")
+    (found,) = files(graph, DoctorConfig())
+    assert "is an atlas of 1 regions with their models" in found.text
+    assert datum_of(atlas.folder) == datum_of(atlas.regions[0].area) == long_street().datum
+    atlas.regions[0].model.unlink()
+    (missing,) = files(graph, DoctorConfig())
+    assert "1 of 1 regions" in missing.text
+    assert "urban_map_loc train" in missing.remedy
 
 
 def test_an_atlas_wants_no_model_and_an_area_file_one(ros_context, tmp_path: Path) -> None:

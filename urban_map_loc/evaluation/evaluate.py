@@ -43,15 +43,16 @@ def evaluate(path: Path, truth_file: Path | None = None, *, without_truth: bool 
         OutputError: the files cannot be written.
     """
     run = read_run(path)
-    area = _area_of(run)
+    mapped = _mapped(run)
     stamps = run.estimates.stamp_s
     if without_truth:
         truth_file, truth = None, np.full((len(stamps), 3), np.nan)
     else:
         truth_file = truth_file or _truth_of(run)
-        truth = Trajectory.read_csv(truth_file).at(stamps, area.plane)
+        truth = Trajectory.read_csv(truth_file).at(stamps, mapped.plane)
         if not np.isfinite(truth).all(axis=1).any():
             raise BagError(f"{truth_file} covers none of the run's clouds; give the truth of that drive with --truth")
+    area = _area_of(mapped, np.concatenate([run.estimates.poses, truth]))
     metrics = evaluate_arrays(run.estimates, run.single_scan, truth, area.bounds, roads_rms_spread(area.roads))
     metrics |= {
         "truth": str(truth_file) if truth_file else None,
@@ -74,7 +75,7 @@ def _write_truth_tum(path: Path, stamp_s: NDArray[np.float64], truth: NDArray[np
                 file.write(tum_line(stamp, pose))
 
 
-def _area_of(run: Run) -> AreaMap:
+def _mapped(run: Run) -> AreaMap | Atlas:
     name = run.info.get("files", {}).get("area")
     if not name:
         raise AreaError(f"{run.path / 'run.json'} names no area file; run `urban_map_loc localize` again")
@@ -84,10 +85,15 @@ def _area_of(run: Run) -> AreaMap:
             f"{name} has hash {found.content_hash[:12]}, the run was made with {str(run.info.get('area_hash'))[:12]}; "
             "run `urban_map_loc localize` again with this area"
         )
-    if isinstance(found, AreaMap):
-        return found
-    offered = run.estimates.poses[run.estimates.offered]
-    return joined(found, np.unique(found.owner(offered[:, :2])).tolist() if len(offered) else range(len(found.regions)))
+    return found
+
+
+def _area_of(mapped: AreaMap | Atlas, poses: NDArray[np.float64]) -> AreaMap:
+    """The area; of an atlas the regions in which some of poses `(N, 3)` lie, NaN where there is none."""
+    if isinstance(mapped, AreaMap):
+        return mapped
+    known = poses[np.isfinite(poses).all(axis=1), :2]
+    return joined(mapped, np.unique(mapped.owner(known)).tolist() if len(known) else range(len(mapped.regions)))
 
 
 def _truth_of(run: Run) -> Path:
