@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -169,4 +170,6 @@ class AtlasGround:
             raise ModelError(
                 f"{self.area.regions[region.number].model} was trained with other settings than the first region; train the atlas again"
             )
-        self._loaded[region.number] = region
+        # Equal weights are kept once.
+        trunk = next((other.trunk for other in self._loaded.values() if other.weights == region.weights), region.trunk)
+        self._loaded[region.number] = replace(region, trunk=trunk)
