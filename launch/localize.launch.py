@@ -25,8 +25,8 @@ RVIZ_TOOLS = ("initialpose",)
 def generate_launch_description() -> LaunchDescription:
     config = get_package_share_path("urban_map_loc") / "config"
     arguments = {
-        "area": ("", "area file from `urban_map_loc area build`; empty: as in params_file"),
-        "model": ("", "model file from `urban_map_loc train`; empty: as in params_file"),
+        "area": ("", "area file or atlas from `urban_map_loc area build`; empty: as in params_file"),
+        "model": ("", "model file from `urban_map_loc train`; empty: as in params_file, or none with an atlas"),
         "params_file": (str(config / "localize.yaml"), "parameters; arguments that are given override what it says"),
         "use_sim_time": ("", "true with a played bag or a simulator; empty: as in params_file, where it is missing false"),
         "publish_tf": ("", "whether the node publishes map to odom, false where an EKF does; empty: as in params_file, else true"),

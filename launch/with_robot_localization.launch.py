@@ -16,7 +16,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from urban_map_loc.area.geopackage import read_head
+from urban_map_loc.area.atlas import datum_of
 
 # The EKF's estimate in map.
 FILTERED = "odometry/global"
@@ -25,7 +25,7 @@ FILTERED = "odometry/global"
 def generate_launch_description() -> LaunchDescription:
     share = get_package_share_path("urban_map_loc")
     arguments = {
-        "area": (None, "area file from `urban_map_loc area build`; navsat_transform's datum is read from it"),
+        "area": (None, "area file or atlas from `urban_map_loc area build`; navsat_transform's datum is read from it"),
         "model": ("", "model file from `urban_map_loc train`; empty: as in params_file"),
         "params_file": (str(share / "config" / "localize.yaml"), "the localizer's parameters; arguments that are given override it"),
         "ekf_file": (str(share / "config" / "ekf.yaml"), "parameters of the nodes ekf_map and ekf_odom"),
@@ -54,7 +54,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _filters(context: LaunchContext) -> list[Node]:
-    datum = read_head(Path(LaunchConfiguration("area").perform(context))).datum
+    datum = datum_of(Path(LaunchConfiguration("area").perform(context)))
     common = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
     namespace, odom = LaunchConfiguration("namespace"), LaunchConfiguration("odom")
 

@@ -52,3 +52,23 @@ def crossing(seed: int = 3) -> AreaMap:
                 at += width + gap
     roads = [shapely.LineString([(-125.0, 0.0), (125.0, 0.0)]), shapely.LineString([(0.0, -125.0), (0.0, 125.0)])]
     return area_of(houses, roads)
+
+
+def street(metres: float, seed: int = 5) -> AreaMap:
+    """A road along east from the datum between houses of random size: every place looks different."""
+    random = np.random.default_rng(seed)
+    houses = []
+    for across in (-1, 1):
+        at = 0.0
+        while at < metres - 20.0:
+            width, depth, gap, near = (random.uniform(*limits) for limits in ((7, 18), (7, 14), (3, 12), (7, 12)))
+            low, high = sorted((across * near, across * (near + depth)))
+            houses.append(shapely.box(at, low, at + width, high))
+            at += width + gap
+    return area_of(houses, [shapely.LineString([(0.0, 0.0), (metres, 0.0)])])
+
+
+def uneven_crossing() -> AreaMap:
+    """The crossing, two houses more, so that its middle does not lie on a road, and a lane in the north-east."""
+    area, lane = crossing(), shapely.LineString([(100.0, 0.0), (100.0, 110.0)])
+    return area_of([*area.buildings, shapely.box(138.0, -30.0, 150.0, -20.0), shapely.box(-30.0, 130.0, -20.0, 141.0)], [*area.roads, lane])

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import shapely
@@ -17,6 +18,30 @@ from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 
 # OSM stores degrees with seven decimals; hashing whole units makes the hash the same on every machine.
 OSM_UNITS_PER_DEGREE = 10_000_000
+
+
+class MappedArea(Protocol):
+    """What an area and an atlas have in common: a piece of the world about a datum."""
+
+    @property
+    def datum(self) -> GeoPoint:
+        """Origin of the `map` frame."""
+        ...
+
+    @property
+    def plane(self) -> LocalTangentPlane:
+        """The `map` frame's projection."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north [m]."""
+        ...
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hexadecimal): the same data give the same hash on any machine."""
+        ...
 
 
 def _nothing() -> NDArray[np.object_]:
@@ -120,6 +145,11 @@ class AreaMap:
     def barrier_lines(self) -> NDArray[np.object_]:
         """Line strings of `barriers` in the `map` frame [m]."""
         return self._projected(self.barriers.shapes_wgs84)
+
+    @cached_property
+    def footprints_without_walls(self) -> NDArray[np.object_]:
+        """Polygons of `without_walls` in the `map` frame [m]."""
+        return self._projected(self.without_walls.shapes_wgs84)
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -26,13 +26,20 @@ BLOCK_PX = 1024
 CACHE_MARK = "raster.json"
 
 
-def extent(area: AreaMap, config: RasterConfig) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """East, north `(2,)` [m] of the centre of pixel (0, 0), and rows and columns, of every raster of an area."""
+def extent(area: AreaMap, config: RasterConfig, on_grid: bool = False) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """East, north `(2,)` [m] of the centre of pixel (0, 0), and rows and columns, of every raster of an area.
+
+    Args:
+        on_grid: pixels' centres are at whole multiples of the resolution, so that they coincide with those of other areas of the datum.
+    """
     west, south, east, north = area.bounds
+    origin = np.array([west, south]) - config.margin_m
+    if on_grid:
+        west, south = (origin := np.floor(origin / config.resolution_m) * config.resolution_m) + config.margin_m
     rows, columns = (
         int(np.ceil((high - low + 2 * config.margin_m) / config.resolution_m)) + 1 for low, high in ((south, north), (west, east))
     )
-    return np.array([west, south]) - config.margin_m, (rows, columns)
+    return origin, (rows, columns)
 
 
 def blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:

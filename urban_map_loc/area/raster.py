@@ -53,15 +53,17 @@ class BuildingRaster:
     heights: NDArray[np.float64]
 
     @classmethod
-    def from_area(cls, area: AreaMap, config: RasterConfig, cache: Path | None = None) -> BuildingRaster:
+    def from_area(cls, area: AreaMap, config: RasterConfig, cache: Path | None = None, on_grid: bool = False) -> BuildingRaster:
         """Rasterise an area's buildings; walls shared by two buildings are inside and vanish, as for a lidar.
 
         Args:
             cache: folder to keep the arrays in; used again while area and settings are the same, else made anew. Where it
                 cannot be written, the arrays are made in memory.
+            on_grid: for regions of an atlas: where two overlap, their rasters are the same, and nothing shifts by a part of a pixel
+                when a car is tracked in the next one.
         """
-        origin, shape = extent(area, config)
-        key = {"format": CACHE_FORMAT, "area_hash": area.content_hash, **asdict(config)}
+        origin, shape = extent(area, config, on_grid)
+        key = {"format": CACHE_FORMAT, "area_hash": area.content_hash, **asdict(config)} | ({"on_grid": True} if on_grid else {})
         files = {"distance.npy": np.int8, "building.npy": np.uint16}
         distance, building = kept_arrays(cache, key, files, shape, lambda d, b: _fill(area, origin, config.resolution_m, d, b))
         return cls(origin, config.resolution_m, distance, building, _tallest(area))

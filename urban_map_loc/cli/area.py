@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, TileSetConfig
+from urban_map_loc.config import BUILDINGS, BUILDINGS_AND_ROADS, RasterConfig, RegionsConfig, RoadConfig, TileSetConfig
 
 if TYPE_CHECKING:
     from urban_map_loc.area.area_map import AreaMap
@@ -27,7 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--osm", type=Path, nargs="+", metavar="FILE", help="OpenStreetMap files: .osm, .osm.gz, .osm.bz2, .osm.pbf")
     source.add_argument("--place", metavar="TEXT", help='a district or town to download, such as "Jakomini, Graz"')
     build.add_argument("--bbox", metavar="W,S,E,N", help="box [deg]: what to keep of --osm, or alone what to download")
-    build.add_argument("--out", type=Path, required=True, metavar="AREA.gpkg", help="area file to write")
+    regions = RegionsConfig()
+    build.add_argument(
+        "--region-size",
+        type=float,
+        metavar="METRES",
+        help=f"make an atlas: the area split into squares of this side, each for a model of its own; {regions.size_m:g} does well",
+    )
+    build.add_argument(
+        "--region-overlap",
+        type=float,
+        default=regions.overlap_m,
+        metavar="METRES",
+        help="a region's map goes on so far beyond its square (default %(default)g)",
+    )
+    build.add_argument("--out", type=Path, required=True, metavar="AREA.gpkg", help="area file to write; with --region-size a folder")
     build._negative_number_matcher = re.compile(r"-\d.*")  # so that `--bbox -1.27,51.75,...` is a value, not an option
     build.set_defaults(area_run=_build, area_usage=build.error)
     show = commands.add_parser("show", help="a picture of an area file", description="draw an area file")
@@ -53,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         AreaError: OpenStreetMap data or area file missing, broken or without buildings or roads.
-        ConfigurationError: a number is out of range.
+        ConfigurationError: a number is out of range, or the area is too large for one atlas.
         OutputError: the result cannot be written.
     """
     args.area_run(args)
@@ -65,10 +79,26 @@ def _build(args: argparse.Namespace) -> None:
 
     from urban_map_loc.area.geopackage import write_area
 
+    config = None if args.region_size is None else RegionsConfig(size_m=args.region_size, overlap_m=args.region_overlap)
     with Console(stderr=True).status("reading OpenStreetMap"):
         area = _read(args)
-        write_area(area, args.out)
-    print(f"{args.out}: {_summary(area)}")
+        if config is None:
+            write_area(area, args.out)
+    print(f"{args.out}: {_summary(area)}" if config is None else _split(area, args.out, config))
+
+
+def _split(area: AreaMap, out: Path, config: RegionsConfig) -> str:
+    """Write an atlas, with a progress bar; what is in it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from urban_map_loc.area.regions import build_atlas
+
+    columns = (TextColumn("regions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("regions", total=None)
+        atlas = build_atlas(area, out, config, lambda done, total: bar.update(task, completed=done, total=total))
+    return f"{out}: {len(atlas.regions)} regions of {config.size_m:g} m, overlapping by {config.overlap_m:g} m; {_summary(area)}"
 
 
 def _read(args: argparse.Namespace) -> AreaMap:

@@ -17,8 +17,8 @@ HELP = "localize a recorded drive, as fast as it goes"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `localize`."""
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2 folder with clouds and odometry")
-    parser.add_argument("--area", type=Path, required=True, metavar="AREA.gpkg", help="area file")
-    parser.add_argument("--model", type=Path, required=True, metavar="MODEL.safetensors", help="model trained on this area")
+    parser.add_argument("--area", type=Path, required=True, metavar="AREA", help="area file, or the folder of an atlas")
+    parser.add_argument("--model", type=Path, metavar="MODEL.safetensors", help="model trained on this area; an atlas brings its own")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write estimates into")
     add_topic_option(parser)
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS", help="start so long after the bag's start")
@@ -52,13 +52,13 @@ def run(args: argparse.Namespace) -> None:
 
     bag = BagReader(args.bag, dict(args.topic))
     config = from_dict(LocalizerConfig, nested({"seed": args.seed} | dict(args.set)))
-    localizer = Localizer.load(args.area, args.model, config)
+    localizer = Localizer.load(args.area, args.model, config, wait=True)
     states: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     node = NodeConfig()
     if args.extrinsic:
         node = NodeConfig(extrinsic=tuple(args.extrinsic), sensor_frame=str(bag.cloud_at(0.0).message.header.frame_id))
-    files = {"bag": args.bag, "area": args.area, "model": args.model}
+    files = {"bag": args.bag, "area": args.area} | ({"model": args.model} if args.model else {})
     with RunWriter(args.out, localizer.area, config, files=files, tile_m=localizer.tile_config.resolution_m) as run_folder:
         run_folder.note(start_s=args.start, extrinsic=list(node.extrinsic))
         answers = replay(bag, localizer, args.start, node)

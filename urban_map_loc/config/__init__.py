@@ -6,6 +6,7 @@ ROS parameters, the command line's defaults and the checkpoint's metadata are al
 default exists in this folder and nowhere else. A field made with `setting` checks its range when the dataclass is built.
 """
 
+from urban_map_loc.config.atlas import AtlasConfig, AtlasTrainingConfig, RegionsConfig
 from urban_map_loc.config.baselines import (
     BaselinesConfig,
     BuildingDistanceConfig,
@@ -48,6 +49,8 @@ __all__ = [
     "BUILDINGS_AND_ROADS",
     "WORLDS",
     "AdaptConfig",
+    "AtlasConfig",
+    "AtlasTrainingConfig",
     "BaselinesConfig",
     "BuildingDistanceConfig",
     "CloudConfig",
@@ -76,6 +79,7 @@ __all__ = [
     "RasterConfig",
     "ReadingConfig",
     "ReferencesConfig",
+    "RegionsConfig",
     "ReportConfig",
     "RetrievalConfig",
     "RingMatchConfig",

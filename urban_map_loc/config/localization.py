@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from urban_map_loc.config.atlas import AtlasConfig
 from urban_map_loc.config.cloud import CloudConfig
 from urban_map_loc.config.map import RasterConfig
 from urban_map_loc.config.submap import SubmapConfig
@@ -215,5 +216,6 @@ class LocalizerConfig(Section):
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     prior: PriorConfig = field(default_factory=PriorConfig)
     gnss: GnssConfig = field(default_factory=GnssConfig)
+    atlas: AtlasConfig = field(default_factory=AtlasConfig)
     device: str = setting("auto", "where MapNet runs; auto: on a GPU where there is one", choices=("auto", "cpu", "cuda"))
     seed: int = setting(0, "seed of every random choice", low=0)

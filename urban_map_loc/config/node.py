@@ -50,8 +50,8 @@ class DiagnosticsConfig(Section):
 class NodeConfig(Section):
     """What only the ROS node needs: files, frames, publishing."""
 
-    area: str = setting("", "area file (GeoPackage) from `urban_map_loc area build`")
-    model: str = setting("", "model file (safetensors) from `urban_map_loc train`")
+    area: str = setting("", "area file (GeoPackage) from `urban_map_loc area build`, or the folder of an atlas")
+    model: str = setting("", "model file (safetensors) from `urban_map_loc train`; empty with an atlas, which brings its own")
     autostart: bool = setting(True, "configure and activate without a lifecycle manager")
     map_frame: str = setting("map", "ENU frame about the area's datum (REP-105)")
     odom_frame: str = setting("odom", "frame of odometry (REP-105)")

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.atlas import Atlas, is_atlas, read_atlas
 from urban_map_loc.area.geopackage import read_area
+from urban_map_loc.area.regions import joined
 from urban_map_loc.errors import AreaError, BagError
 from urban_map_loc.evaluation.extent import roads_rms_spread
 from urban_map_loc.evaluation.map_picture import draw_map
@@ -41,15 +43,16 @@ def evaluate(path: Path, truth_file: Path | None = None, *, without_truth: bool 
         OutputError: the files cannot be written.
     """
     run = read_run(path)
-    area = _area_of(run)
+    mapped = _mapped(run)
     stamps = run.estimates.stamp_s
     if without_truth:
         truth_file, truth = None, np.full((len(stamps), 3), np.nan)
     else:
         truth_file = truth_file or _truth_of(run)
-        truth = Trajectory.read_csv(truth_file).at(stamps, area.plane)
+        truth = Trajectory.read_csv(truth_file).at(stamps, mapped.plane)
         if not np.isfinite(truth).all(axis=1).any():
             raise BagError(f"{truth_file} covers none of the run's clouds; give the truth of that drive with --truth")
+    area = _area_of(mapped, np.concatenate([run.estimates.poses, truth]))
     metrics = evaluate_arrays(run.estimates, run.single_scan, truth, area.bounds, roads_rms_spread(area.roads))
     metrics |= {
         "truth": str(truth_file) if truth_file else None,
@@ -72,17 +75,25 @@ def _write_truth_tum(path: Path, stamp_s: NDArray[np.float64], truth: NDArray[np
                 file.write(tum_line(stamp, pose))
 
 
-def _area_of(run: Run) -> AreaMap:
+def _mapped(run: Run) -> AreaMap | Atlas:
     name = run.info.get("files", {}).get("area")
     if not name:
         raise AreaError(f"{run.path / 'run.json'} names no area file; run `urban_map_loc localize` again")
-    area = read_area(Path(name))
-    if area.content_hash != run.info.get("area_hash"):
+    found: AreaMap | Atlas = read_atlas(Path(name)) if is_atlas(Path(name)) else read_area(Path(name))
+    if found.content_hash != run.info.get("area_hash"):
         raise AreaError(
-            f"{name} has hash {area.content_hash[:12]}, the run was made with {str(run.info.get('area_hash'))[:12]}; "
+            f"{name} has hash {found.content_hash[:12]}, the run was made with {str(run.info.get('area_hash'))[:12]}; "
             "run `urban_map_loc localize` again with this area"
         )
-    return area
+    return found
+
+
+def _area_of(mapped: AreaMap | Atlas, poses: NDArray[np.float64]) -> AreaMap:
+    """The area; of an atlas the regions in which some of poses `(N, 3)` lie, NaN where there is none."""
+    if isinstance(mapped, AreaMap):
+        return mapped
+    known = poses[np.isfinite(poses).all(axis=1), :2]
+    return joined(mapped, np.unique(mapped.owner(known)).tolist() if len(known) else range(len(mapped.regions)))
 
 
 def _truth_of(run: Run) -> Path:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc import __version__
-from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.area_map import MappedArea
 from urban_map_loc.config import TileConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.evaluation.frames import FRAMES_FILE, Frames, FrameWriter, read_frames
@@ -46,7 +46,7 @@ class RunWriter:
 
     Args:
         path: the RUN folder.
-        area: the area localized in.
+        area: the area or atlas localized in.
         config: what the localizer was configured with.
         files: the inputs by role, such as `{"area": ..., "model": ..., "bag": ...}`; `evaluate` reads area and bag from there.
         single_scan: whether answers to single clouds were asked for; without them there is no single_scan.csv.
@@ -59,7 +59,7 @@ class RunWriter:
     def __init__(
         self,
         path: Path,
-        area: AreaMap,
+        area: MappedArea,
         config: Section,
         *,
         files: Mapping[str, Path],

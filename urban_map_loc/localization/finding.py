@@ -14,7 +14,7 @@ from urban_map_loc.config import FusionConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2, wrap_angle
 from urban_map_loc.localization.kernels import distinct
 from urban_map_loc.localization.result import Answers
-from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.localization.verification import Verification
 
 # What has been refined to poses nearer than this is one hypothesis.
 SAME_M, SAME_RAD = 1.5, 0.1
@@ -45,7 +45,7 @@ class Finder:
         merits: `(K,)` that and the advantage of first guesses, by which they are ranked.
     """
 
-    def __init__(self, verifier: Verifier, config: FusionConfig) -> None:
+    def __init__(self, verifier: Verification, config: FusionConfig) -> None:
         self.verifier, self.config = verifier, config
         self.clear()
 

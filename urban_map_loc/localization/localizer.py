@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.area.geopackage import read_area
-from urban_map_loc.area.raster import BuildingRaster, raster_cache
+from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.deskew import deskewed
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
@@ -23,6 +22,8 @@ from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.aids import Aids
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.gnss_monitor import GnssFix
+from urban_map_loc.localization.ground import Ground, OneArea
+from urban_map_loc.localization.loading import load_ground
 from urban_map_loc.localization.lock import LockRules
 from urban_map_loc.localization.odometry import OdometryBuffer
 from urban_map_loc.localization.priors import Prior
@@ -31,10 +32,8 @@ from urban_map_loc.localization.result import Answers, LocalizationResult, PoseE
 from urban_map_loc.localization.search import Network, Search
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.tracking import Tracker
-from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.localization.warm_up import warm_up
-from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
-from urban_map_loc.mapnet.inference import Inference, choose_device
+from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.tile.from_cloud import BuildingTile, ScanRenderer
 
 
@@ -47,7 +46,7 @@ class Localizer:
     def __init__(
         self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None, network: Network | None = None
     ) -> None:
-        """Made ready: everything is loaded and compiled.
+        """Made ready on one area: everything is loaded and compiled.
 
         Args:
             area: the map.
@@ -60,34 +59,40 @@ class Localizer:
             ModelError: the model was trained on another area.
             ConfigurationError: device cuda, but there is no GPU.
         """
-        model.check_area(area, str(area_path or "the area"))
-        self.area, self.model, self.config = area, model, config
-        self.tile_config = model.config.tile
+        self._stand_on(OneArea(area, model, config, area_path, network), config)
+
+    @classmethod
+    def on(cls, ground: Ground, config: LocalizerConfig) -> Localizer:
+        """Made ready on any ground."""
+        localizer = cls.__new__(cls)
+        localizer._stand_on(ground, config)
+        return localizer
+
+    def _stand_on(self, ground: Ground, config: LocalizerConfig) -> None:
+        self.ground, self.area, self.trained, self.config = ground, ground.area, ground.trained, config
+        self.tile_config = self.trained.tile
         self.renderer = ScanRenderer(self.tile_config)
         self.grid = self.renderer.grid
-        self.raster = BuildingRaster.from_area(area, config.raster, raster_cache(area_path) if area_path else None)
-        self.verifier = Verifier(area, self.raster, config.verification)
-        self.search = Search(network or Inference(model.network, choose_device(config.device)), self.verifier)
+        self.verifier = ground.verifier
+        self.search = Search(ground.network, self.verifier)
         self.odometry = OdometryBuffer(config.fusion)
         self.submap = Submap(config.submap, self.tile_config.range_m)
         self.drive = RecentDrive(config.fusion)
-        self.finder = Finder(self.verifier, config.fusion)
-        self.rules = LockRules(config.fusion)
-        self.aids = Aids(config)
+        self.finder, self.rules, self.aids = Finder(self.verifier, config.fusion), LockRules(config.fusion), Aids(config)
         self.tracker: Tracker | None = None
         self._state, self._reason, self._lost_because = State.INITIALIZING, "no cloud yet", ""
         self._searched_s = -np.inf
         warm_up(self)
 
     @classmethod
-    def load(cls, area_path: Path, model_path: Path, config: LocalizerConfig) -> Localizer:
-        """From files.
+    def load(cls, area_path: Path, model_path: Path | None, config: LocalizerConfig, wait: bool = False) -> Localizer:
+        """From files: an area file with its model, or the folder of an atlas without; see `load_ground`."""
+        return cls.on(load_ground(area_path, model_path, config, wait), config)
 
-        Raises:
-            AreaError, ModelError: a file is missing, damaged, or the model is of another area.
-            ConfigurationError: device cuda, but there is no GPU.
-        """
-        return cls(read_area(area_path), load_checkpoint(model_path), config, area_path)
+    @property
+    def raster(self) -> BuildingRaster:
+        """The buildings about the car."""
+        return self.ground.raster
 
     @property
     def state(self) -> State:
@@ -151,7 +156,7 @@ class Localizer:
         self.drive.move(T_odom_base)
         # 3. MapNet's guesses at this tile, checked against the map with what the last metres showed besides.
         shown = self.submap.extended(scan, T_odom_base)
-        tile = self._tile(shown if self.model.config.effects.submaps else scan)
+        tile = self._tile(shown if self.trained.effects.submaps else scan)
         answers = self._search(shown, tile, T_odom_base, timer) if single_scan or self._search_due(scan.stamp_s) else None
         if answers and answers.poses:
             self.finder.propose(answers, T_odom_base, self.drive.travelled_m)
@@ -164,6 +169,7 @@ class Localizer:
         self._track(scan, T_odom_base, keyframe)
         # 6. What may be claimed.
         self._decide(T_odom_base, judged)
+        self._attend(T_odom_base)
         timer.stage("fusion")
         alone = self._alone(scan, shown, answers, timer) if single_scan else None
         return self._result(scan.stamp_s, estimate=self._estimate(T_odom_base), single_scan=alone, tile=tile, timing_ms=timer.stages_ms)
@@ -177,6 +183,7 @@ class Localizer:
         blank = BuildingScan(stamp_s, np.zeros((0, 2)))
         self._track(blank, T_odom_base, self.drive.add(stamp_s, T_odom_base, blank.points))
         self._decide(T_odom_base, judged=False)
+        self._attend(T_odom_base)
         return replace(self.skip(stamp_s, reason), estimate=self._estimate(T_odom_base))
 
     def skip(self, stamp_s: float, reason: str) -> LocalizationResult:
@@ -252,7 +259,7 @@ class Localizer:
             if reason := self.tracker.disagreement:
                 self._forget_before(self.tracker.doubted_since_m)
             else:
-                reason = self.tracker.uncertainty or self._outside(pose) or (self._overruled(pose, T_odom_base) if judged else "")
+                reason = self.tracker.uncertainty or self.ground.outside(pose) or (self._overruled(pose, T_odom_base) if judged else "")
             if reason:
                 self._lose(reason)
             return
@@ -266,10 +273,13 @@ class Localizer:
         own = float(self.verifier.agreement(points, origins, pose.as_array()[None])[0])
         return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
 
-    def _outside(self, pose: Pose2) -> str:
-        west, south, east, north = self.area.bounds
-        inside = west <= pose.x <= east and south <= pose.y <= north
-        return "" if inside else "the car has left the area"
+    def _attend(self, T_odom_base: Pose2) -> None:
+        """Say where the car is, or may be, so that the map there is at hand."""
+        if self.tracker:
+            poses = (self.tracker.T_map_odom @ T_odom_base).as_array()[None]
+        else:
+            poses = np.concatenate([self.aids.priors.regions(T_odom_base, self.drive.travelled_m).poses, self.finder.poses])
+        self.ground.attend(poses[:, :2], locked=self.tracker is not None)
 
     def _lock(self, T_map_odom: Pose2, T_odom_base: Pose2) -> None:
         """Track from here, unless the recent drive leaves open where along the street the car is."""

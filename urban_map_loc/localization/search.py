@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.localization.result import Answers
 from urban_map_loc.localization.timing import StageTimer
-from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.localization.verification import Verification
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 
@@ -27,7 +27,7 @@ class Network(Protocol):
 class Search:
     """MapNet guesses, the map verifies."""
 
-    def __init__(self, network: Network, verifier: Verifier) -> None:
+    def __init__(self, network: Network, verifier: Verification) -> None:
         self.network, self.verifier = network, verifier
 
     def answers(self, scan: BuildingScan, tile: NDArray[np.uint8], timer: StageTimer, guesses: Hypotheses | None = None) -> Answers:

@@ -13,7 +13,7 @@ import numpy as np
 
 from urban_map_loc.config import FusionConfig
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2, compose_all
-from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.localization.verification import Verification
 
 # Where to look: so far apart along the way, in these headings; and in all headings at the pose itself.
 STEP_M, ASKEW_RAD, TURN_STEP_RAD = 0.5, (-0.1, 0.0, 0.1), 0.1
@@ -33,7 +33,7 @@ class Slip:
         count: how many scans in a row, the newest included, saw about the same.
     """
 
-    def __init__(self, verifier: Verifier, config: FusionConfig) -> None:
+    def __init__(self, verifier: Verification, config: FusionConfig) -> None:
         self._verifier, self.config = verifier, config
         self.offset = Pose2.identity()
         self.count = 0

@@ -13,7 +13,7 @@ from urban_map_loc.localization.expectation import rays_of
 from urban_map_loc.localization.gnss_monitor import GnssFix
 from urban_map_loc.localization.recent_drive import Keyframe, RecentDrive
 from urban_map_loc.localization.slip import Slip
-from urban_map_loc.localization.verification import Verifier
+from urban_map_loc.localization.verification import Verification
 from urban_map_loc.localization.window import PoseWindow
 
 # One scan never speaks for more than so many metres, however long none has come.
@@ -27,9 +27,10 @@ class Tracker:
     next fixes are judged. Otherwise a fix would be judged by a pose that its predecessors have pulled.
     """
 
-    def __init__(self, verifier: Verifier, config: LocalizerConfig, drive: RecentDrive, T_map_odom: Pose2) -> None:
+    def __init__(self, verifier: Verification, config: LocalizerConfig, drive: RecentDrive, T_map_odom: Pose2) -> None:
         self.verifier, self.config = verifier, config
-        self.window = PoseWindow(verifier.raster, config.tracking)
+        last = T_map_odom @ drive.keyframes[-1].T_odom_base
+        self.window = PoseWindow(verifier.raster_at(np.array([last.x, last.y])), config.tracking)
         self.window.start(drive.keyframes, T_map_odom, config.fusion.lock_sigma_m, config.fusion.lock_heading_rad)
         self.unaided = self.window
         self.T_map_odom = T_map_odom
@@ -48,7 +49,8 @@ class Tracker:
         return T_map_base
 
     def add(self, keyframe: Keyframe) -> None:
-        """Take a keyframe into the windows."""
+        """Take a keyframe into the windows; where another region begins, they go on with its map."""
+        self.window.raster = self.unaided.raster = self.verifier.raster_at(self.window.poses[-1, :2])
         self.window.add(keyframe)
         if self.unaided is not self.window:
             self.unaided.add(keyframe)

@@ -1,8 +1,10 @@
 # Copyright 2026 urban_map_loc maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Verification: are MapNet's guesses true to the map?"""
+"""Verification: are MapNet's guesses true to the map? Of one area here; of an atlas in `localization/atlas/verifier.py`."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 import shapely
@@ -27,11 +29,109 @@ WIDE, WIDE_STEPS, STEPS, LONGEST_STEP_M = 2.0, 3, 10, 0.7
 REMEMBERED_REGIONS = 20_000
 
 
-class Verifier:
+class Verification(ABC):
+    """Scores poses against buildings, and finds the best among many candidates."""
+
+    def __init__(self, config: VerificationConfig) -> None:
+        self.config = config
+        self.headings = np.arange(config.heading_steps) * (2.0 * np.pi / config.heading_steps)
+
+    @abstractmethod
+    def score(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
+        """Agreement `(K,)` of poses `(K, 3)` with the map: 1 = every hit on a wall, negative = rays through buildings.
+
+        `points (M, 2)` and the `origins (M, 2)` of their rays are in the base frame [m].
+        """
+
+    @abstractmethod
+    def sight(self, rays: FloatArray, poses: FloatArray) -> FloatArray:
+        """Walls of the map in sight of poses `(K, 3)`, `(K, 3)` in rays: those that are there, those seen to be gone, those hidden.
+
+        `rays (R, 5)` are those of `expectation.rays_of`.
+        """
+
+    def found(self, rays: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Share `(K,)` of the walls which the map has in sight of poses `(K, 3)` that are there, 0 to 1, and how much that says, 0 to 1."""
+        there, gone, hidden = self.sight(rays, poses).T
+        walls = there + gone + self.config.expected_hidden * hidden
+        return there / (walls + self.config.expected_belief), walls / (walls + self.config.expected_belief)
+
+    def agreement(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
+        """How well poses `(K, 3)` and the map explain each other's walls `(K,)`: the mean of `score` and `found`."""
+        found, _ = self.found(rays_to(points, origins), poses)
+        return 0.5 * (self.score(points, origins, poses) + found)
+
+    @abstractmethod
+    def refine(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Where the hits fit best near each of poses `(K, 3)`, by Gauss-Newton on the distance field; and the scores `(K,)` there."""
+
+    @abstractmethod
+    def information(self, points: FloatArray, pose: Pose2) -> FloatArray:
+        """Information `(3, 3)` of east [m], north [m], yaw [rad] that hits `(M, 2)` (base frame) give of a pose.
+
+        It is the curvature of the objective there. Neighbouring hits see the same wall, so that `hits_per_wall` of them count as one.
+        """
+
+    @abstractmethod
+    def coarse(self, points: FloatArray, positions: FloatArray) -> NDArray[np.float32]:
+        """Mean hit value `(P, H)` of points `(M, 2)` seen from positions `(P, 2)` in each of the `headings`."""
+
+    @abstractmethod
+    def lattice(self, region: tuple[float, ...]) -> FloatArray:
+        """Points `(P, 2)` [m] of a region (west, south, east, north) on which a car may stand."""
+
+    @abstractmethod
+    def raster_at(self, position: FloatArray) -> BuildingRaster:
+        """The buildings about a position `(2,)` [m]."""
+
+    def answers(self, points: FloatArray, hypotheses: Hypotheses) -> list[PoseEstimate]:
+        """The best distinct poses for one scan `(M, 2)` inside the hypotheses' regions, best first.
+
+        Coarse: every drivable position of the regions' lattice in every heading, by hits alone; then with rays followed; then
+        refined. The final score adds the region's log-probability: network and geometry make different mistakes.
+        """
+        cfg = self.config
+        positions, log_probability = self._candidates(hypotheses)
+        if len(positions) == 0 or len(points) == 0:
+            return []
+        thin, second, points = (_thinned(points, count) for count in (cfg.coarse_rays, cfg.second_rays, cfg.rays))
+        prior = cfg.log_probability_weight * log_probability
+        total = self.coarse(thin, positions)
+        total += prior[:, None]
+        count = min(FOLLOWED, total.size)
+        chosen = np.argpartition(total.ravel(), -count)[-count:]
+        at, heading = np.unravel_index(chosen, total.shape)
+        poses = np.column_stack([positions[at], self.headings[heading]])
+        scores = self.score(second, np.zeros_like(second), poses) + prior[at]
+        keep = self._distinct(poses, scores, REFINED)
+        refined, agreement = self.refine(points, np.zeros_like(points), poses[keep])
+        ranked = agreement + prior[at[keep]]
+        best = self._distinct(refined, ranked, cfg.answers)
+        return [self._estimate(points, refined[i], agreement[i]) for i in best]
+
+    def _estimate(self, points: FloatArray, pose: FloatArray, score: float) -> PoseEstimate:
+        T_map_base = Pose2.from_array(pose)
+        # Along what no wall constrains, the answer is known to about the candidates' spacing and the cell.
+        prior = np.diag([self.config.distinct_m**-2, self.config.distinct_m**-2, self.config.distinct_rad**-2])
+        covariance = np.asarray(np.linalg.inv(self.information(points, T_map_base) + prior), dtype=np.float64)
+        return PoseEstimate(T_map_base, covariance, float(score))
+
+    def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, FloatArray]:
+        """Drivable lattice positions `(P, 2)` [m] inside the regions, and their region's log-probability `(P,)`."""
+        lattices = [self.lattice(tuple(region)) for region in hypotheses.region]
+        counts = [len(lattice) for lattice in lattices]
+        return np.concatenate([np.zeros((0, 2)), *lattices]), np.repeat(hypotheses.log_probability, counts)
+
+    def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> NDArray[np.int64]:
+        """Indices of at most `count` poses, best first, none near another in both position and heading."""
+        return kernels.distinct(poses, np.argsort(-scores), count, self.config.distinct_m, self.config.distinct_rad)
+
+
+class Verifier(Verification):
     """Scores poses against an area's buildings. Cost depends on the hypotheses, not on the area's size."""
 
     def __init__(self, area: AreaMap, raster: BuildingRaster, config: VerificationConfig) -> None:
-        self.config = config
+        super().__init__(config)
         self._distance, self._corner, self._step = raster.distance, raster.origin, raster.resolution_m
         steps = np.abs(np.arange(-128, 128)) * DISTANCE_STEP_M
         self._hit = np.exp(-0.5 * (steps / config.wall_sigma_m) ** 2)
@@ -39,19 +139,15 @@ class Verifier:
         self._deep = round(-config.through_depth_m / DISTANCE_STEP_M)
         self.raster, self._roads = raster, shapely.STRtree(area.roads)
         self._lattices: dict[tuple[float, ...], FloatArray] = {}
-        self._headings = np.arange(config.heading_steps) * (2.0 * np.pi / config.heading_steps)
 
     def score(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
-        """Agreement `(K,)` of poses `(K, 3)` with the map: 1 = every hit on a wall, negative = rays through buildings.
-
-        `points (M, 2)` and the `origins (M, 2)` of their rays are in the base frame [m].
-        """
+        """See `Verification`."""
         if len(poses) == 1:  # not worth waking other threads
             return np.array([kernels.score_pose(*self._rasters, points, origins, *poses[0])])
         return np.asarray(kernels.score_poses(*self._rasters, points, origins, np.ascontiguousarray(poses)))
 
     def refine(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Where the hits fit best near each of poses `(K, 3)`, by Gauss-Newton on the distance field; and the scores `(K,)` there."""
+        """See `Verification`."""
         raster, cfg = self.raster, self.config
         aligned = np.ascontiguousarray(poses)
         # Wide first: a kernel of the walls' width sees nothing of a wall two metres away.
@@ -61,23 +157,14 @@ class Verifier:
         better = after > before  # rays through buildings, which the alignment does not know, may say otherwise
         return np.where(better[:, None], aligned, poses), np.where(better, after, before)
 
-    def agreement(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
-        """How well poses `(K, 3)` and the map explain each other's walls `(K,)`: the mean of `score` and `found`."""
-        found, _ = self.found(rays_to(points, origins), poses)
-        return 0.5 * (self.score(points, origins, poses) + found)
-
-    def found(self, rays: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Share `(K,)` of the walls which the map has in sight of poses `(K, 3)` that are there, 0 to 1, and how much that says, 0 to 1.
-
-        `rays (R, 5)` are those of `expectation.rays_of`.
-        """
+    def sight(self, rays: FloatArray, poses: FloatArray) -> FloatArray:
+        """See `Verification`."""
         cfg, building = self.config, self.raster.building
-        there, passed, hidden = expected(
-            self._distance, building, self._high, self._corner, self._step, rays, poses,
+        counts = expected(
+            self._distance, building, self._high, self._corner, self._step, rays, np.ascontiguousarray(poses),
             cfg.expected_reach_m, cfg.expected_near_m, cfg.expected_near_share,
-        ).T  # fmt: skip
-        walls = there + passed + cfg.expected_hidden * hidden
-        return there / (walls + cfg.expected_belief), walls / (walls + cfg.expected_belief)
+        )  # fmt: skip
+        return counts.astype(np.float64)
 
     @property
     def _rasters(
@@ -95,10 +182,7 @@ class Verifier:
         )
 
     def information(self, points: FloatArray, pose: Pose2) -> FloatArray:
-        """Information `(3, 3)` of east [m], north [m], yaw [rad] that hits `(M, 2)` (base frame) give of a pose.
-
-        It is the curvature of the objective there. Neighbouring hits see the same wall, so that `hits_per_wall` of them count as one.
-        """
+        """See `Verification`."""
         matrix, gradient = np.empty((3, 3)), np.empty(3)
         raster, cfg = self.raster, self.config
         normal_equations(
@@ -106,45 +190,15 @@ class Verifier:
         )
         return matrix / (cfg.wall_sigma_m**2 * cfg.hits_per_wall)
 
-    def answers(self, points: FloatArray, hypotheses: Hypotheses) -> list[PoseEstimate]:
-        """The best distinct poses for one scan `(M, 2)` inside the hypotheses' regions, best first.
+    def coarse(self, points: FloatArray, positions: FloatArray) -> NDArray[np.float32]:
+        """See `Verification`."""
+        return np.asarray(kernels.coarse_hits(self._distance, self._hit, self._corner, self._step, points, positions, self.headings))
 
-        Coarse: every drivable position of the regions' lattice in every heading, by hits alone; then with rays followed; then
-        refined. The final score adds the region's log-probability: network and geometry make different mistakes.
-        """
-        cfg = self.config
-        positions, log_probability = self._candidates(hypotheses)
-        if len(positions) == 0 or len(points) == 0:
-            return []
-        thin, second, points = (_thinned(points, count) for count in (cfg.coarse_rays, cfg.second_rays, cfg.rays))
-        prior = cfg.log_probability_weight * log_probability
-        total = kernels.coarse_hits(self._distance, self._hit, self._corner, self._step, thin, positions, self._headings)
-        total += prior[:, None]
-        count = min(FOLLOWED, total.size)
-        chosen = np.argpartition(total.ravel(), -count)[-count:]
-        at, heading = np.unravel_index(chosen, total.shape)
-        poses = np.column_stack([positions[at], self._headings[heading]])
-        scores = self.score(second, np.zeros_like(second), poses) + prior[at]
-        keep = self._distinct(poses, scores, REFINED)
-        refined, agreement = self.refine(points, np.zeros_like(points), poses[keep])
-        ranked = agreement + prior[at[keep]]
-        best = self._distinct(refined, ranked, cfg.answers)
-        return [self._estimate(points, refined[i], agreement[i]) for i in best]
+    def raster_at(self, position: FloatArray) -> BuildingRaster:
+        """The area's only one."""
+        return self.raster
 
-    def _estimate(self, points: FloatArray, pose: FloatArray, score: float) -> PoseEstimate:
-        T_map_base = Pose2.from_array(pose)
-        # Along what no wall constrains, the answer is known to about the candidates' spacing and the cell.
-        prior = np.diag([self.config.distinct_m**-2, self.config.distinct_m**-2, self.config.distinct_rad**-2])
-        covariance = np.asarray(np.linalg.inv(self.information(points, T_map_base) + prior), dtype=np.float64)
-        return PoseEstimate(T_map_base, covariance, float(score))
-
-    def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, FloatArray]:
-        """Drivable lattice positions `(P, 2)` [m] inside the regions, and their region's log-probability `(P,)`."""
-        lattices = [self._lattice(tuple(region)) for region in hypotheses.region]
-        counts = [len(lattice) for lattice in lattices]
-        return np.concatenate([np.zeros((0, 2)), *lattices]), np.repeat(hypotheses.log_probability, counts)
-
-    def _lattice(self, region: tuple[float, ...]) -> FloatArray:
+    def lattice(self, region: tuple[float, ...]) -> FloatArray:
         """Points `(P, 2)` [m] of a region (west, south, east, north) on which a car may stand; remembered."""
         if region not in self._lattices:
             if len(self._lattices) >= REMEMBERED_REGIONS:
@@ -156,10 +210,6 @@ class Verifier:
             points = points[np.unique(near)]
             self._lattices[region] = points[self.raster.distance_m(points) > -self.config.through_depth_m]
         return self._lattices[region]
-
-    def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> NDArray[np.int64]:
-        """Indices of at most `count` poses, best first, none near another in both position and heading."""
-        return kernels.distinct(poses, np.argsort(-scores), count, self.config.distinct_m, self.config.distinct_rad)
 
 
 def _thinned(points: FloatArray, count: int) -> FloatArray:

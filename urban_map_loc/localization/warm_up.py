@@ -42,7 +42,7 @@ def warm_up(localizer: Localizer) -> None:
         drive.add(float(metre), Pose2(metre, 0.0, 0.0), points)
     finder.propose(answers, Pose2.identity(), 0.0)
     finder.judge(Pose2.identity(), points, np.zeros_like(points))
-    localizer.verifier.score(points, np.zeros_like(points), np.zeros((1, 3)))
+    localizer.verifier.score(points, np.zeros_like(points), answers.guess[None])
     Tracker(localizer.verifier, config, drive, Pose2.identity()).add(drive.keyframes[-1])
 
 

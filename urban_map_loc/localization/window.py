@@ -76,10 +76,14 @@ class Fix:
 
 
 class PoseWindow:
-    """The smoothed poses of the keyframes of the last metres."""
+    """The smoothed poses of the keyframes of the last metres.
+
+    Attributes:
+        raster: the buildings about all of them; may be replaced by another of the same frame.
+    """
 
     def __init__(self, raster: BuildingRaster, config: TrackingConfig) -> None:
-        self._raster, self.config = raster, config
+        self.raster, self.config = raster, config
         self.keyframes: list[Keyframe] = []
         self.poses = np.zeros((0, 3))
         self._shared = np.array([1.0, 0.0])
@@ -205,7 +209,7 @@ class PoseWindow:
     def _add_map(self, count: int, sigma_m: float, equations: NormalEquations) -> None:
         points = np.concatenate([np.zeros((0, 2)), *(keyframe.points for keyframe in self.keyframes[:count])])
         first = np.cumsum([0, *(len(keyframe.points) for keyframe in self.keyframes[:count])])
-        raster = self._raster
+        raster = self.raster
         equations.cost += kernels.add_map(
             raster.distance, raster.origin, raster.resolution_m, sigma_m, self.config.hit_weight,
             points, first, self.poses, equations.band, equations.gradient,

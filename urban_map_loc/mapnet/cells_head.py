@@ -74,9 +74,9 @@ class CellsHead(Head):
 
     def logits(self, view: Tensor) -> Tensor:
         """Unnormalised log-probabilities `(N, C)` of the cells, for views `(N, D, A)`."""
-        return self._of_cells(self.reference_logits(view)[1])
+        return self.of_cells(self.reference_logits(view)[1])
 
-    def _of_cells(self, reference: Tensor) -> Tensor:
+    def of_cells(self, reference: Tensor) -> Tensor:
         """Log of the sums, over each cell's references, of the exponentials of logits `(N, M)`."""
         highest = reference.max(dim=1, keepdim=True).values
         mass = reference.new_zeros(len(reference), len(self.cells)).index_add(1, self.reference_cell, torch.exp(reference - highest))
@@ -89,7 +89,7 @@ class CellsHead(Head):
         With the headings `(N, A)` [rad] to choose from there, and their logits.
         """
         likeness, reference = self.reference_logits(view)
-        logits = self._of_cells(reference)
+        logits = self.of_cells(reference)
         cell = logits.argmax(dim=1) if cell is None else cell
         return logits, *self._poses(likeness, reference.masked_fill(self.reference_cell != cell[:, None], -math.inf).argmax(dim=1))
 
@@ -108,7 +108,10 @@ class CellsHead(Head):
     def ranked(self, feature: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The `count` best cells for one view `(1, D, A)`, each with its best pose."""
         likeness, reference = self.reference_logits(feature)
-        log_probability = torch.log_softmax(self._of_cells(reference)[0] / self.temperature, dim=0)
+        return self.best(likeness, reference, torch.log_softmax(self.of_cells(reference)[0] / self.temperature, dim=0), count)
+
+    def best(self, likeness: Tensor, reference: Tensor, log_probability: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What `ranked` answers, given `reference_logits` of one view and the cells' log-probabilities `(C,)`."""
         best, cell = torch.topk(log_probability, min(count, len(self.cells)))
         poses, headings, logits = self._poses(likeness.expand(len(cell), -1, -1), self._most_alike(reference[0])[cell])
         spread = heading_spread(logits / self.heading_temperature, headings, poses[:, 2])

@@ -21,6 +21,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from urban_map_loc.area.atlas import is_atlas
 from urban_map_loc.cloud.extrinsic import FrameTree
 from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.config import LocalizerConfig, NodeConfig
@@ -36,7 +37,7 @@ from urban_map_loc.ros.last_pose import LastPoseKeeper
 from urban_map_loc.ros.outputs import Outputs
 from urban_map_loc.ros.worker import LocalizerLike, Worker
 
-LoadLocalizer = Callable[[Path, Path, LocalizerConfig], LocalizerLike]
+LoadLocalizer = Callable[[Path, Path | None, LocalizerConfig], LocalizerLike]
 TuneLocalizer = Callable[[Any, LocalizerConfig], None]
 
 
@@ -57,7 +58,7 @@ class LocalizerNode(LifecycleNode):
     """The localizer as a managed node.
 
     Args:
-        load: makes the localizer of area file, model file and settings.
+        load: makes the localizer of area file, model file (none where the area is an atlas) and settings.
         kwargs: passed to rclpy's node, such as `parameter_overrides` or `context`.
 
     Attributes:
@@ -152,11 +153,12 @@ class LocalizerNode(LifecycleNode):
     def _configure(self) -> None:
         self.settings = settings = parameters.read(self, NodeConfig)
         self.tuning = parameters.read(self, LocalizerConfig)
-        for name in ("area", "model"):
+        of_atlas = bool(settings.area) and is_atlas(Path(settings.area))
+        for name in ("area",) if of_atlas else ("area", "model"):
             if not getattr(settings, name):
                 raise ConfigurationError(f"parameter {name} is not set; give the file, for example `--ros-args -p {name}:=FILE`")
         intake = CloudIntake(settings, self.tuning.cloud, self.frames)  # first, for its checks: loading takes seconds
-        localizer = self._load(Path(settings.area), Path(settings.model), self.tuning)
+        localizer = self._load(Path(settings.area), Path(settings.model) if settings.model else None, self.tuning)
         if said := frames.missing():
             self.get_logger().info(said)
         if settings.publish_tf and self._broadcaster is None:
@@ -175,7 +177,7 @@ class LocalizerNode(LifecycleNode):
                 self.get_logger().info(
                     f"looking first at {prior.source}: {prior.T_map_base.x:.1f} m east, {prior.T_map_base.y:.1f} m north"
                 )
-        health = Health(area, settings.model, settings.diagnostics, lambda: worker.dropped, keeper)
+        health = Health(area, settings.model or "of each region", settings.diagnostics, lambda: worker.dropped, keeper)
         self._parts = Parts(localizer, worker, outputs, health, Chronology(settings.time_jump_s), keeper)
         # Not managed: a paused node still says that it is paused.
         said_on = self.create_publisher(DiagnosticArray, "/diagnostics", **qos.publisher("/diagnostics"))
@@ -185,12 +187,12 @@ class LocalizerNode(LifecycleNode):
         self._timer = self.create_timer(settings.diagnostics.period_s, lambda: self._on_diagnostics(said_on), clock=steady)
         self._entities += [(self.destroy_publisher, said_on), (self.destroy_service, relocalize), (self.destroy_timer, self._timer)]
         worker.start()
-        self.get_logger().info(f"area {area}, model {settings.model}")
+        self.get_logger().info(f"area {area}, model {model}")
 
     def _activate(self) -> None:
         p = self._parts
         assert p is not None
-        p.outputs.map()
+        p.outputs.map(anew=True)
         p.health.activate()
         p.inputs = Inputs(self, p.localizer, p.worker, p.outputs, p.health, p.order)
 
@@ -281,3 +283,5 @@ class LocalizerNode(LifecycleNode):
         if self._parts is not None:
             header = Header(stamp=self.get_clock().now().to_msg())
             said_on.publish(diagnostics.message(header, self.get_fully_qualified_name(), self._parts.health))
+            if self._parts.inputs is not None:
+                self._parts.outputs.map()  # of another region, where the car has come into one

@@ -12,6 +12,7 @@ from nav_msgs.msg import OccupancyGrid, Odometry
 from sensor_msgs.msg import NavSatFix
 from std_msgs.msg import Header
 
+from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate
 from urban_map_loc.ros import conversions, qos
 from urban_map_loc.ros.worker import Correction, LocalizerLike
@@ -40,6 +41,7 @@ class Outputs:
 
     def __init__(self, node: LocalizerNode, localizer: LocalizerLike, broadcaster: Any | None) -> None:
         self._node, self._localizer, self.broadcaster = node, localizer, broadcaster
+        self._shown: BuildingRaster | None = None
         self._publishers = {topic: node.create_lifecycle_publisher(kind, topic, **qos.publisher(topic)) for topic, kind in TYPES.items()}
 
     def close(self) -> None:
@@ -48,10 +50,14 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
 
-    def map(self) -> None:
-        """The area's buildings, kept for whoever comes later."""
+    def map(self, anew: bool = False) -> None:
+        """The buildings about the car, kept for whoever comes later; said again only `anew`, or where they are of another region."""
+        raster = self._localizer.raster
+        if raster is self._shown and not anew:
+            return
+        self._shown = raster
         header = self._header(self._node.settings.map_frame, self._node.get_clock().now().to_msg())
-        self._publish("~/map", conversions.building_grid(header, self._localizer.raster))
+        self._publish("~/map", conversions.building_grid(header, raster))
 
     def answer(self, stamp: Time, result: LocalizationResult) -> None:
         """The answer to a cloud of that stamp."""

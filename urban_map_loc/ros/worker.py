@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.area_map import MappedArea
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.intake import CloudIntake
@@ -37,7 +37,7 @@ class LocalizerLike(Protocol):
     config: LocalizerConfig
 
     @property
-    def area(self) -> AreaMap: ...  # noqa: D102
+    def area(self) -> MappedArea: ...  # noqa: D102
     @property
     def grid(self) -> TileGrid: ...  # noqa: D102
     @property

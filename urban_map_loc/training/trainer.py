@@ -36,6 +36,11 @@ from urban_map_loc.training.validation import validate
 from urban_map_loc.training.warm_start import take_weights
 
 
+def start_in_words(start: Checkpoint | None) -> str:
+    """What a training begins with, as its summary says it."""
+    return f"the weights of area {start.area_hash[:12]}" if start else "random weights"
+
+
 @dataclass(frozen=True)
 class Step:
     """What one optimizer step reports; the same in all processes.
@@ -85,7 +90,7 @@ class Trainer:
         self.cells = self.batches.cells
         references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
         self.network = MapNet(config.network, config.tile, self.cells.centres, references)
-        self.start = f"the weights of area {start.area_hash[:12]}" if start else "random weights"
+        self.start = start_in_words(start)
         if start:
             take_weights(self.network, start)
         self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -5,17 +5,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from urban_map_loc.config import TrainConfig
 from urban_map_loc.errors import ModelError
-from urban_map_loc.mapnet.checkpoint import Checkpoint
+from urban_map_loc.mapnet.checkpoint import Checkpoint, load_checkpoint
 from urban_map_loc.mapnet.network import MapNet
+from urban_map_loc.mapnet.packaged import packaged_weights
 
+# The start that is none.
+NOTHING = "none"
 # What a network knows of its area: not to be taken along.
 OF_THE_AREA = ("cells", "reference_poses", "references", "position_mean", "position_deviation")
+
+
+def start_of(given: str | None, config: TrainConfig) -> Checkpoint | None:
+    """The model to begin with: that of the file that is given, else the packaged one if it fits; None to begin with random weights.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    if given == NOTHING:
+        return None
+    if given is not None:
+        return load_checkpoint(Path(given))
+    packaged = packaged_weights()
+    return packaged if fits(config, packaged) else None
 
 
 def fits(config: TrainConfig, start: Checkpoint) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from urban_map_loc.area.atlas import is_atlas, read_atlas
 from urban_map_loc.area.geopackage import read_head
 from urban_map_loc.cloud.extrinsic import Extrinsic
 from urban_map_loc.config import DoctorConfig, NodeConfig
@@ -99,6 +100,9 @@ def _of_parameter(frame: str, given: Extrinsic, on_tf: Extrinsic | None, config:
 
 def files(graph: Graph, config: DoctorConfig) -> Iterator[Finding]:
     """The model was trained for the area."""
+    if graph.area and is_atlas(Path(graph.area)):
+        yield _atlas(Path(graph.area))
+        return
     if not (graph.area and graph.model):
         return
     missing = [name for name in (graph.area, graph.model) if not Path(name).is_file()]
@@ -119,6 +123,19 @@ def files(graph: Graph, config: DoctorConfig) -> Iterator[Finding]:
     else:
         text = f"{graph.model} was trained for area {model.area_hash[:12]}, {graph.area} is {head.content_hash[:12]}"
         yield wrong(text, f"train one for it: `urban_map_loc train {graph.area} --out MODEL`, or name the area that it was trained for")
+
+
+def _atlas(folder: Path) -> Finding:
+    """All regions have models."""
+    from urban_map_loc.localization.atlas.region import require_models
+
+    try:
+        atlas = read_atlas(folder)
+        require_models(atlas)
+    except UrbanMapLocError as error:
+        what, _, remedy = str(error).partition("; ")
+        return wrong(what, remedy or "make it again")
+    return ok(f"{folder} is an atlas of {len(atlas.regions)} regions with their models ({atlas.content_hash[:12]})")
 
 
 def diagnostics(graph: Graph, config: DoctorConfig) -> Iterator[Finding]:
