@@ -177,7 +177,8 @@ class LocalizerNode(LifecycleNode):
                 self.get_logger().info(
                     f"looking first at {prior.source}: {prior.T_map_base.x:.1f} m east, {prior.T_map_base.y:.1f} m north"
                 )
-        health = Health(area, settings.model or "of each region", settings.diagnostics, lambda: worker.dropped, keeper)
+        model = settings.model or "of each region"
+        health = Health(area, model, settings.diagnostics, lambda: worker.dropped, keeper)
         self._parts = Parts(localizer, worker, outputs, health, Chronology(settings.time_jump_s), keeper)
         # Not managed: a paused node still says that it is paused.
         said_on = self.create_publisher(DiagnosticArray, "/diagnostics", **qos.publisher("/diagnostics"))
