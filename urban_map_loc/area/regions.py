@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -63,7 +64,7 @@ def joined(atlas: Atlas, numbers: Iterable[int]) -> AreaMap:
     _, first = np.unique(np.concatenate([part.building_ids for part in parts]), return_index=True)
     of_buildings = ("buildings_wgs84", "building_heights", "building_ids", "building_min_heights")
     of_roads = ("roads_wgs84", "road_classes", "road_oneways", "road_bridges")
-    fields = {name: np.concatenate([getattr(part, name) for part in parts])[np.sort(first)] for name in of_buildings}
+    fields: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts])[np.sort(first)] for name in of_buildings}
     fields |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in of_roads}
     return AreaMap(atlas.datum, **fields, source=parts[0].source, osm_timestamp=parts[0].osm_timestamp)
 

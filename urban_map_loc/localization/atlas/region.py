@@ -71,7 +71,7 @@ def load_region(atlas: Atlas, number: int, config: LocalizerConfig, device: torc
     looks = Ranking(model.network, 0).network.to(device)
     if device.type == "cuda":
         looks.trunk.half()
-    looks.head = nn.Identity()  # type: ignore[assignment]  # places are ranked by the head below
+    looks.head = nn.Identity()  # places are ranked by the head below
     return ReadyRegion(
         number,
         np.array(region.core),
