@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -76,10 +77,11 @@ def growth(
         west, south, east, north = area.bounds
         for system in systems:
             row = f"{system.name}, {radius_m:g} m"
+            progress = partial(report, row)
             try:
                 with TemporaryDirectory() as folder:
-                    it, facts = made(system, there, LEARNING, Folder(Path(folder)), key_of(system), lambda d, w, row=row: report(row, d, w))
-                took = ask(it, some, lambda d, w, row=row: report(row, d, w)).took_ms
+                    it, facts = made(system, there, LEARNING, Folder(Path(folder)), key_of(system), progress)
+                took = ask(it, some, progress).took_ms
                 known = {"size_mb": facts["size_mb"], "query_ms": round(float(np.median(took)), 2), "index_s": facts["index_s"]}
                 extent = {"radius_m": radius_m, "area_km2": round((east - west) * (north - south) / M2_PER_KM2, 3)}
                 roads_km = round(float(shapely.length(area.roads).sum()) / 1e3, 2)
