@@ -94,10 +94,10 @@ def best_turns(descriptors: Descriptors, descriptor: Descriptors, nothing_m: flo
             value = descriptors[n, j] if descriptors[n, j] > 0.0 else np.float32(nothing_m)
             twice[j], twice[j + directions] = value, value
         total = np.zeros(directions, dtype=np.float32)
-        for j in seen:
-            distance = descriptor[j]
+        for s in seen:
+            distance = descriptor[s]
             for turn in range(directions):
-                total[turn] += abs(twice[j + turn] - distance)
+                total[turn] += abs(twice[s + turn] - distance)
         best[n] = np.argmin(total)
         least[n] = total[best[n]] / max(len(seen), 1)
     return least, best

@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.baselines.benchmark import Failure, Report, made, reason_of
+from urban_map_loc.baselines.benchmark import Failure, Report, made, reason_of, saying
 from urban_map_loc.baselines.figures import ask
 from urban_map_loc.baselines.kept import Folder
 from urban_map_loc.baselines.questions import Questions
@@ -78,8 +78,8 @@ def growth(
             row = f"{system.name}, {radius_m:g} m"
             try:
                 with TemporaryDirectory() as folder:
-                    it, facts = made(system, there, LEARNING, Folder(Path(folder)), key_of(system), lambda d, w, row=row: report(row, d, w))
-                took = ask(it, some, lambda d, w, row=row: report(row, d, w)).took_ms
+                    it, facts = made(system, there, LEARNING, Folder(Path(folder)), key_of(system), saying(report, row))
+                took = ask(it, some, saying(report, row)).took_ms
                 known = {"size_mb": facts["size_mb"], "query_ms": round(float(np.median(took)), 2), "index_s": facts["index_s"]}
                 extent = {"radius_m": radius_m, "area_km2": round((east - west) * (north - south) / M2_PER_KM2, 3)}
                 roads_km = round(float(shapely.length(area.roads).sum()) / 1e3, 2)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.baselines.system import Ground, Progress
@@ -40,7 +41,7 @@ def ring_of(points: FloatArray, directions: int) -> FloatArray:
     return ring
 
 
-def map_rings(ground: Ground, places: FloatArray, directions: int, progress: Progress) -> FloatArray:
+def map_rings(ground: Ground, places: FloatArray, directions: int, progress: Progress) -> NDArray[np.float32]:
     """Rings `(N, directions)` [m] that the map shows at places `(N, 2)`, direction 0 east; infinite beyond the tile's range."""
     tile = ground.config.tile
     around = replace(tile, field_of_view_rad=2.0 * np.pi, sectors=tile.sectors_per_turn)
