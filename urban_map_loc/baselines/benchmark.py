@@ -72,7 +72,7 @@ def _rows(
     for drive, questions in drives.items():
         kept = folder.row(f"{model}{ON}{drive}")
         if kept is None:
-            say = _saying(report, f"{system.name}, seed {ground.seed}")
+            say = saying(report, f"{system.name}, seed {ground.seed}")
             ready = ready or made(system, ground, budget, folder, model, say)
             answered = ask(ready[0], questions, say)
             kept = {
@@ -112,5 +112,6 @@ def made(system: type[System], ground: Ground, budget: Budget, folder: Folder, n
     }
 
 
-def _saying(report: Report, row: str) -> Progress:
+def saying(report: Report, row: str) -> Progress:
+    """What takes the progress of a row."""
     return lambda done, words: report(row, done, words)

@@ -92,13 +92,12 @@ def best_turns(descriptors: Descriptors, descriptor: Descriptors, nothing_m: flo
         twice = np.empty(2 * directions, dtype=np.float32)  # so that turning needs no division
         for j in range(directions):
             value = descriptors[n, j] if descriptors[n, j] > 0.0 else np.float32(nothing_m)
-            twice[j] = value
-            twice[j + directions] = value
+            twice[j], twice[j + directions] = value, value
         total = np.zeros(directions, dtype=np.float32)
-        for k in seen:
-            distance = descriptor[k]
+        for s in seen:
+            distance = descriptor[s]
             for turn in range(directions):
-                total[turn] += abs(twice[k + turn] - distance)
+                total[turn] += abs(twice[s + turn] - distance)
         best[n] = np.argmin(total)
         least[n] = total[best[n]] / max(len(seen), 1)
     return least, best

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import shapely
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.baselines.benchmark import Failure, Report, made, reason_of
+from urban_map_loc.baselines.benchmark import Failure, Report, made, reason_of, saying
 from urban_map_loc.baselines.figures import ask
 from urban_map_loc.baselines.kept import Folder
 from urban_map_loc.baselines.questions import Questions
@@ -77,11 +76,10 @@ def growth(
         west, south, east, north = area.bounds
         for system in systems:
             row = f"{system.name}, {radius_m:g} m"
-            progress = partial(report, row)
             try:
                 with TemporaryDirectory() as folder:
-                    it, facts = made(system, there, LEARNING, Folder(Path(folder)), key_of(system), progress)
-                took = ask(it, some, progress).took_ms
+                    it, facts = made(system, there, LEARNING, Folder(Path(folder)), key_of(system), saying(report, row))
+                took = ask(it, some, saying(report, row)).took_ms
                 known = {"size_mb": facts["size_mb"], "query_ms": round(float(np.median(took)), 2), "index_s": facts["index_s"]}
                 extent = {"radius_m": radius_m, "area_km2": round((east - west) * (north - south) / M2_PER_KM2, 3)}
                 roads_km = round(float(shapely.length(area.roads).sum()) / 1e3, 2)
