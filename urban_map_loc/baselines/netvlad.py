@@ -85,7 +85,7 @@ class NetVlad(LearnedRetrieval):
         count = min(self.config.components, *among.shape)
         found = PCA(count, svd_solver="randomized", random_state=self.ground.seed).fit(among.numpy())
         whitened = found.components_ / np.sqrt(np.maximum(found.explained_variance_, 1e-9))[:, None]
-        return {"middle": torch.from_numpy(found.mean_).float(), "components": torch.from_numpy(whitened).float()}
+        return {"middle": torch.from_numpy(found.mean_).float(), "components": torch.from_numpy(whitened).float().contiguous()}
 
     def shortened(self, descriptors: Tensor, by: dict[str, Tensor]) -> Tensor:
         """On the components, of length 1 again."""
