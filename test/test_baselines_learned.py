@@ -21,6 +21,7 @@ from urban_map_loc.baselines.learned import LearnedSystem
 from urban_map_loc.baselines.learning import Learner, learn
 from urban_map_loc.baselines.netvlad import NetVlad
 from urban_map_loc.baselines.posenet import PoseNet
+from urban_map_loc.baselines.retrieval import LearnedRetrieval
 from urban_map_loc.baselines.system import Budget, Ground, PreviousView, Query
 from urban_map_loc.baselines.vlocnet import VLocNet
 from urban_map_loc.config import (
@@ -54,7 +55,7 @@ CONFIG = TrainConfig(
     sampler=SamplerConfig(any_heading=0.0),
     training=TrainingConfig(steps=1, warmup_steps=3, average_decay=0.9),
 )
-STEPS: dict[type[LearnedSystem], int] = {PoseNet: 25, VLocNet: 10, NetVlad: 40, Cvft: 40}
+STEPS: dict[type[LearnedSystem], int] = {PoseNet: 25, VLocNet: 10, NetVlad: 25, Cvft: 60}
 
 
 def silent(done: float, words: str) -> None:
@@ -93,7 +94,10 @@ def test_a_few_steps_rank_the_truth_better_than_chance_and_a_file_answers_alike(
     answered = np.array([answer.poses[0, :2] for answer in answers])
     error = np.hypot(*(answered[:, None] - truth[None, :, :2]).transpose(2, 0, 1)).diagonal()
     anywhere = np.hypot(*(truth[:, None, :2] - truth[None, :, :2]).transpose(2, 0, 1))
-    assert error.mean() < 0.85 * anywhere.mean()
+    if issubclass(kind, LearnedRetrieval):  # chance finds 4 %: 20 m of 480 m of road
+        assert np.mean(error < 10.0) > 0.12
+    else:  # regression goes to the middle first, where it is better than a place at random
+        assert error.mean() < 0.85 * anywhere.mean()
     again = kind(ground())
     again.load_tensors(load(save(system.tensors())))
     assert all(same(again.guesses(query, 5), answer) for query, answer in zip(queries[:5], answers[:5], strict=True))

@@ -130,7 +130,7 @@ def test_an_activation_that_fails_leaves_nothing_open(bench, monkeypatch):
     b = bench()
     manager = Manager(b)
     assert manager.ask(CONFIGURE)
-    monkeypatch.setattr(b.node._parts.outputs, "map", lambda: 1 / 0)
+    monkeypatch.setattr(b.node._parts.outputs, "map", lambda anew: 1 / 0)
     assert not manager.ask(ACTIVATE)
     assert "ZeroDivisionError" in b.node.failure
     assert manager.state == UNCONFIGURED

@@ -80,8 +80,7 @@ class Localizer:
         self.drive = RecentDrive(config.fusion)
         self.finder, self.rules, self.aids = Finder(self.verifier, config.fusion), LockRules(config.fusion), Aids(config)
         self.tracker: Tracker | None = None
-        self._state, self._reason, self._lost_because = State.INITIALIZING, "no cloud yet", ""
-        self._searched_s = -np.inf
+        self._state, self._reason, self._lost_because, self._searched_s = State.INITIALIZING, "no cloud yet", "", -np.inf
         warm_up(self)
 
     @classmethod
@@ -269,8 +268,7 @@ class Localizer:
             self._lock(Pose2.from_array(self.finder.poses[0]) @ T_odom_base.inverse(), T_odom_base)
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
-        points, origins = self.drive.points(T_odom_base)
-        own = float(self.verifier.agreement(points, origins, pose.as_array()[None])[0])
+        own = float(self.verifier.agreement(*self.drive.points(T_odom_base), pose.as_array()[None])[0])
         return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
 
     def _attend(self, T_odom_base: Pose2) -> None:
@@ -297,6 +295,6 @@ class Localizer:
         self._reason = reason
 
     def _result(self, stamp_s: float, **known: object) -> LocalizationResult:
-        defaults = {"reason": self._reason, "hypotheses": self.finder.poses, "scores": self.finder.scores, "gnss": self.aids.gnss.verdict}
-        defaults["lost_because"] = self._lost_because
+        defaults = {"reason": self._reason, "lost_because": self._lost_because, "gnss": self.aids.gnss.verdict}
+        defaults |= {"hypotheses": self.finder.poses, "scores": self.finder.scores}
         return LocalizationResult(stamp_s=stamp_s, state=self._state, **(defaults | known))  # type: ignore[arg-type]

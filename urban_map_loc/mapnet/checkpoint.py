@@ -129,13 +129,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     tensors, metadata = read_tensors(path)
     _check(path, tensors, metadata)
     try:
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
+            raise ValueError("tensors hold numbers that are not finite")
         config = from_dict(TrainConfig, json_of(metadata["config"]))
         cells = tensors["head.cells"].double().numpy()
         reference_poses = tensors["head.reference_poses"].double().numpy() if REFERENCES in tensors else NO_REFERENCES
         network = MapNet(config.network, config.tile, cells, reference_poses)
         network.load_state_dict(tensors)
-        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
-            raise ValueError("tensors hold numbers that are not finite")
         if isinstance(network.head, CellsHead) and bool((network.head.reference_cell < 0).any()):
             raise ValueError("views of the map lie outside of all cells")
         datum = GeoPoint(*json_of(metadata["datum"]))
