@@ -150,3 +150,12 @@ def test_the_command_trains_an_atlas_and_says_what_is_wrong(tmp_path: Path, caps
         with pytest.raises(SystemExit, match="2"):
             run(["train", str(atlas.regions[0].area), *wrong])
     assert "--jobs is for atlases" in capsys.readouterr().err
+
+
+def test_processes_of_torchrun_train_regions_each_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    atlas = build_atlas(uneven_crossing(), tmp_path / "town", RegionsConfig(size_m=400.0))
+    # As the second of two: were it to wait for the first one, it would do so for ever.
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    assert train_atlas(atlas, SHOWN, device="cpu") == 0
+    assert is_trained(atlas.regions[0], SHOWN, start_of(None, SHOWN))
