@@ -15,7 +15,7 @@ class RegionsConfig(Section):
 
     size_m: float = setting(
         1000.0,
-        "side of the square that is a region's own: a model of it is some megabytes and is loaded in about a second",
+        "side of the square that is a region's own: a model of it is some megabytes and is loaded in a fraction of a second",
         unit="m",
         low=100.0,
         high=20_000.0,
@@ -58,7 +58,7 @@ class AtlasConfig(Section):
     )
     load_ahead_m: float = setting(
         400.0,
-        "a region is loaded as soon as the car is this near to it: 13 s at 30 m/s, and loading takes one or two",
+        "a region is loaded as soon as the car is this near to it: 13 s at 30 m/s, and loading takes one at most",
         unit="m",
         low=0.0,
         high=20_000.0,
