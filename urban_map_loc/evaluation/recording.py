@@ -213,7 +213,8 @@ class Recording:
             origins = on_the_plane(poses[:, :2], ABOVE_M["hypotheses"])
             yield self._at(k, "map/hypotheses", Arrows(origins, on_the_plane(vectors), colours, 0.2))
         there = np.flatnonzero([frame.tile is not None for frame in frames])
-        for k in there[thinned(len(there), self._config.tiles)] if self._config.tiles else there[:0]:
+        there = there[thinned(len(there), self._config.tiles)] if self._config.tiles else there[:0]
+        for k in there:
             bits = frames[k].tile
             assert bits is not None
             size = isqrt(len(bits) * 8 // 2)
@@ -221,8 +222,10 @@ class Recording:
             yield self._at(k, "tile", TilePicture(np.where(hits == 1, np.uint8(2), free)))
             if np.isfinite(self._put[k]).all():
                 walls = TileGrid(TileConfig(size_px=size, resolution_m=self._run.frames.tile_m)).centres(*np.nonzero(hits))
-                yield self._at(k, "map/tile_walls", Poses(self._put[k][None]))
                 yield self._at(k, "map/tile_walls", Dots(on_the_plane(walls, ABOVE_M["walls"]), WALL_COLOUR, 0.15))
+        placed = there[np.isfinite(self._put[there]).all(axis=1)]
+        if len(placed):
+            yield Record("map/tile_walls", Poses(self._put[placed]), self._stamps[placed])
 
     def _about(self) -> str:
         return ABOUT.format(

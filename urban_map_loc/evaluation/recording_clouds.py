@@ -57,28 +57,36 @@ class DriveClouds:
         return f"{text}; no more, because: {self.missing}" if self.missing else text
 
     def records(self) -> Iterator[Record]:
-        """A pose `map/scan` and the points below it for each cloud; where the bag cannot be read, `missing` says why."""
+        """The points below `map/scan` of each cloud, then the poses of those; where the bag cannot be read, `missing` says why."""
+        placed: list[int] = []
+        try:
+            yield from self._points(placed)
+        except UrbanMapLocError as error:
+            self.missing = str(error)
+        if placed:
+            chosen = self.chosen[placed]
+            yield Record("map/scan", Poses(self._poses[chosen]), self._run.estimates.stamp_s[chosen])
+
+    def _points(self, placed: list[int]) -> Iterator[Record]:
+        """The points of the chosen clouds; which of those there were is appended to `placed`."""
         if not len(self.chosen):
             return
         stamps = self._run.estimates.stamp_s[self.chosen]
         waiting = set(range(len(stamps)))
-        try:
-            config = from_dict(LocalizerConfig, self._run.info.get("configuration", {}))
-            for cloud in _clouds(self._run, config, lambda stamp_s: _number(stamps, stamp_s) in waiting):
-                at = _number(stamps, cloud.stamp_s)
-                waiting.remove(at)
-                try:
-                    kinds = point_kinds(cloud, config.cloud, TileConfig().range_m)
-                except CloudError as error:
-                    self.missing = str(error)
-                    continue
-                yield Record("map/scan", Poses(self._poses[self.chosen[at]][None]), stamps[at : at + 1])
-                yield from cloud_records(cloud, kinds, self._config.points, stamps[at : at + 1], config.cloud.minimum_range_m)
-                self.shown += 1
-                if not waiting:
-                    return
-        except UrbanMapLocError as error:
-            self.missing = str(error)
+        config = from_dict(LocalizerConfig, self._run.info.get("configuration", {}))
+        for cloud in _clouds(self._run, config, lambda stamp_s: _number(stamps, stamp_s) in waiting):
+            at = _number(stamps, cloud.stamp_s)
+            waiting.remove(at)
+            try:
+                kinds = point_kinds(cloud, config.cloud, TileConfig().range_m)
+            except CloudError as error:
+                self.missing = str(error)
+                continue
+            yield from cloud_records(cloud, kinds, self._config.points, stamps[at : at + 1], config.cloud.minimum_range_m)
+            placed.append(at)
+            self.shown += 1
+            if not waiting:
+                return
         self.missing = self.missing or "the others are not in the bag, cannot be decoded or have no odometry"
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
@@ -93,19 +94,19 @@ def write_recording(recording: Recording, title: str, path: Path) -> None:
         for record in recording.records():
             _log(rr, stream, record, recording.start_s)
         stream.disconnect()
-        _require_whole(rr, temporary, path)
+        _require_whole(temporary, path)
 
 
-def _require_whole(rr: Any, temporary: Path, path: Path) -> None:
+def _require_whole(temporary: Path, path: Path) -> None:
     """The package writes in a thread of its own, which keeps errors, such as of a full disk, to itself: look at what it has written."""
     from rerun.chunk import RrdReader
 
     try:
-        whole = bool(RrdReader(temporary).recordings())
+        with catch_warnings():
+            simplefilter("ignore")  # it warns, too, of a missing end
+            RrdReader(temporary).store()
     except Exception as error:  # it has no exceptions of its own
         raise OutputError(f"{path} was not written whole ({error}); free some space and try again") from error
-    if not whole:
-        raise OutputError(f"{path} was not written whole; free some space and try again")
 
 
 def _log(rr: Any, stream: Any, record: Record, start_s: float) -> None:
