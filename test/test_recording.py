@@ -191,6 +191,7 @@ def test_without_bag_and_truth_the_rest_is_recorded_and_the_page_says_so(tmp_pat
     assert f"0 of {CLOUDS} clouds of the bag" in page.text
     assert str(tmp_path / "bag") in page.text
     assert "there is no truth" in page.text
+    assert records["log"][-1].shown == Line(recording.clouds.summary, "WARN")
 
 
 def test_what_is_lost_goes(run_folder: Path) -> None:
@@ -247,7 +248,7 @@ def test_the_file_is_read_back_whole(run_folder: Path) -> None:
     recording = recording_of(run_folder)
     for path, records in by_path(recording).items():
         assert rows.get((f"/{path}", True), 0) >= any(not len(r.stamp_s) for r in records)
-        if path != "log":  # the moments differ
+        if path != "log":  # other moments
             assert rows.get((f"/{path}", False), 0) == sum(len(r.stamp_s) for r in records), path
 
     def broken() -> object:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from urban_map_loc.evaluation.report import write_report
 from urban_map_loc.evaluation.run_files import Run, read_run, tum_line
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.output import final_file
+
+log = logging.getLogger(__name__)
 
 METRICS_FILE, PICTURE_FILE, REPORT_FILE, TRUTH_TUM_FILE = "metrics.json", "map.png", "report.html", "truth.tum"
 RECORDING_FILE = "recording.rrd"
@@ -82,7 +85,10 @@ def _record(run: Run, truth: NDArray[np.float64], area: AreaMap, path: Path, con
     from urban_map_loc.evaluation.rerun_file import write_recording
 
     found = moments(run, truth, np.isfinite(truth).all(axis=1) & on_the_map(truth, area.bounds))
-    write_recording(Recording(run, truth, area, found, config), run.title, path)
+    recording = Recording(run, truth, area, found, config)
+    write_recording(recording, run.title, path)
+    if recording.clouds.missing:
+        log.warning("%s: %s", path, recording.clouds.summary)
 
 
 def _write_truth_tum(path: Path, stamp_s: NDArray[np.float64], truth: NDArray[np.float64]) -> None:

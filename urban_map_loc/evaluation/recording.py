@@ -124,6 +124,8 @@ class Recording:
         for begin in (end for _, end in runs_of(known) if end < len(known)):
             yield self._at(begin, "map/scan", Gone())
             yield self._at(begin, "map/tile_walls", Gone())
+        if self.clouds.missing:
+            yield self._at(0, "log", Line(self.clouds.summary, "WARN"))
         yield Record("about", Page(self._about()), ALWAYS)
 
     def _at(self, cloud: int | np.intp, path: str, shown: Shown | OverTime) -> Record:
