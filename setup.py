@@ -22,7 +22,8 @@ setup(
     ],
     python_requires=">=3.11",
     # By this colcon knows that `colcon test` is pytest's; without, it runs no test and calls that a success.
-    extras_require={"test": ["pytest"]},
+    # Not in requirements.txt: rerun-sdk is 690 MB, with pyarrow, and only `evaluate --rerun` needs it.
+    extras_require={"test": ["pytest"], "rerun": ["rerun-sdk==0.41.0"]},
     zip_safe=False,
     author="urban_map_loc maintainers",
     maintainer="urban_map_loc maintainers",

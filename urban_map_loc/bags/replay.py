@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from urban_map_loc.bags.reader import BagReader, CloudRecord, FixRecord, OdometryRecord
+from urban_map_loc.cloud.cloud import Cloud
 from urban_map_loc.cloud.deskew import deskewed
 from urban_map_loc.cloud.intake import CloudIntake
 from urban_map_loc.cloud.scan import BuildingScan, scan_of_cloud
@@ -69,8 +70,32 @@ def seen_scans(bag: BagReader, config: LocalizerConfig, tile: TileConfig, start_
     Raises:
         BagError: the bag lacks clouds or odometry, or is damaged.
     """
+    for cloud, T_odom_base, part in seen_clouds(bag, config, start_s):
+        try:
+            yield SeenScan(scan_of_cloud(cloud, config.cloud, tile), T_odom_base, part)
+        except CloudError:
+            continue
+
+
+def seen_clouds(
+    bag: BagReader,
+    config: LocalizerConfig,
+    start_s: float = 0.0,
+    node: NodeConfig | None = None,
+    wanted: Callable[[float], bool] = lambda stamp_s: True,
+) -> Iterator[tuple[Cloud, Pose2, int]]:
+    """Clouds from `start_s` [s] on in the base frame, the car's motion undone, with `T_odom_base` and part as `SeenScan` has them.
+
+    Args:
+        node: as of `replay`.
+        wanted: says by a cloud's stamp [s] whether it is decoded. Clouds that cannot be are left out, and those without odometry.
+
+    Raises:
+        BagError: the bag lacks clouds or odometry, or is damaged.
+        ConfigurationError: the extrinsic is none.
+    """
     odometry, part = OdometryBuffer(config.fusion), 0
-    intake = CloudIntake(NodeConfig(), config.cloud, bag.frames())
+    intake = CloudIntake(node or NodeConfig(), config.cloud, bag.frames())
 
     def add(stamp_s: float, T_odom_base: Pose2) -> None:
         nonlocal part
@@ -78,13 +103,13 @@ def seen_scans(bag: BagReader, config: LocalizerConfig, tile: TileConfig, start_
 
     for record in _after_odometry(bag, start_s, config.fusion.odometry_timeout_s, add):
         T_odom_base = odometry.at(record.stamp_s)
-        if isinstance(T_odom_base, str):
+        if isinstance(T_odom_base, str) or not wanted(record.stamp_s):
             continue
         try:
             cloud = deskewed(intake.take(record.message), odometry)
-            yield SeenScan(scan_of_cloud(cloud, config.cloud, tile), T_odom_base, part)
         except CloudError:
             continue
+        yield cloud, T_odom_base, part
 
 
 def _after_odometry(

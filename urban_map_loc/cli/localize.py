@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         node = NodeConfig(extrinsic=tuple(args.extrinsic), sensor_frame=str(bag.cloud_at(0.0).message.header.frame_id))
     files = {"bag": args.bag, "area": args.area} | ({"model": args.model} if args.model else {})
     with RunWriter(args.out, localizer.area, config, files=files, tile_m=localizer.tile_config.resolution_m) as run_folder:
-        run_folder.note(start_s=args.start, extrinsic=list(node.extrinsic))
+        run_folder.note(start_s=args.start, extrinsic=list(node.extrinsic), topics=dict(args.topic))
         answers = replay(bag, localizer, args.start, node)
         for result, latency_ms in track(answers, "localizing", bag.cloud_count, console=Console(stderr=True)):
             run_folder.add(result, latency_ms)

@@ -36,7 +36,7 @@ from urban_map_loc.config.localization import (
 from urban_map_loc.config.map import DownloadConfig, RasterConfig, RoadConfig, TileSetConfig
 from urban_map_loc.config.node import DiagnosticsConfig, NodeConfig
 from urban_map_loc.config.reading import ReadingConfig
-from urban_map_loc.config.report import ReportConfig
+from urban_map_loc.config.report import RecordingConfig, ReportConfig
 from urban_map_loc.config.simulation import WORLDS, SimulationConfig, simulation_config
 from urban_map_loc.config.stereo import StereoConfig
 from urban_map_loc.config.submap import SubmapConfig
@@ -78,6 +78,7 @@ __all__ = [
     "QuestionsConfig",
     "RasterConfig",
     "ReadingConfig",
+    "RecordingConfig",
     "ReferencesConfig",
     "RegionsConfig",
     "ReportConfig",

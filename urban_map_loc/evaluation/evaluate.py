@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,32 +17,45 @@ from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.atlas import Atlas, is_atlas, read_atlas
 from urban_map_loc.area.geopackage import read_area
 from urban_map_loc.area.regions import joined
+from urban_map_loc.config import RecordingConfig
 from urban_map_loc.errors import AreaError, BagError
 from urban_map_loc.evaluation.extent import roads_rms_spread
 from urban_map_loc.evaluation.map_picture import draw_map
-from urban_map_loc.evaluation.metrics import evaluate_arrays
+from urban_map_loc.evaluation.metrics import evaluate_arrays, on_the_map
+from urban_map_loc.evaluation.moments import moments
 from urban_map_loc.evaluation.report import write_report
 from urban_map_loc.evaluation.run_files import Run, read_run, tum_line
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.output import final_file
 
+log = logging.getLogger(__name__)
+
 METRICS_FILE, PICTURE_FILE, REPORT_FILE, TRUTH_TUM_FILE = "metrics.json", "map.png", "report.html", "truth.tum"
+RECORDING_FILE = "recording.rrd"
 TRUTH_FILE = "truth.csv"
 
 
-def evaluate(path: Path, truth_file: Path | None = None, *, without_truth: bool = False) -> dict[str, Any]:
+def evaluate(
+    path: Path, truth_file: Path | None = None, *, without_truth: bool = False, recording: RecordingConfig | None = None
+) -> dict[str, Any]:
     """Evaluate a RUN folder, write the files into it and return the metrics.
 
     Args:
         path: the RUN folder.
         truth_file: truth to compare with; by default the `truth.csv` of the run's bag.
         without_truth: look for no truth; what needs it stays empty.
+        recording: write recording.rrd too, within these limits.
 
     Raises:
         BagError: the run or the truth is missing or damaged, or the truth is of another time.
         AreaError: the run's area file is missing, or has changed since.
+        ConfigurationError: a recording is asked for, and rerun-sdk is not installed.
         OutputError: the files cannot be written.
     """
+    if recording:
+        from urban_map_loc.evaluation.rerun_file import require_rerun  # with the bag's reader and the extraction
+
+        require_rerun()
     run = read_run(path)
     mapped = _mapped(run)
     stamps = run.estimates.stamp_s
@@ -64,7 +78,20 @@ def evaluate(path: Path, truth_file: Path | None = None, *, without_truth: bool 
     _write_truth_tum(path / TRUTH_TUM_FILE, stamps, truth)
     draw_map(area, run.estimates, truth, path / PICTURE_FILE, title=_caption(run.title, metrics))
     write_report(run, metrics, truth, area, path / REPORT_FILE)
+    if recording:
+        _record(run, truth, area, path / RECORDING_FILE, recording)
     return metrics
+
+
+def _record(run: Run, truth: NDArray[np.float64], area: AreaMap, path: Path, config: RecordingConfig) -> None:
+    from urban_map_loc.evaluation.recording import Recording
+    from urban_map_loc.evaluation.rerun_file import write_recording
+
+    found = moments(run, truth, np.isfinite(truth).all(axis=1) & on_the_map(truth, area.bounds))
+    recording = Recording(run, truth, area, found, config)
+    write_recording(recording, run.title, path)
+    if recording.clouds.missing:
+        log.warning("%s: %s", path, recording.clouds.summary)
 
 
 def _write_truth_tum(path: Path, stamp_s: NDArray[np.float64], truth: NDArray[np.float64]) -> None:

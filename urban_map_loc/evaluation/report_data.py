@@ -46,7 +46,7 @@ def report_data(run: Run, truth: FloatArray, area: AreaMap, found: list[Moment],
         found: moments to offer.
         config: limits.
     """
-    clouds = _thinned(len(truth), config.clouds)
+    clouds = thinned(len(truth), config.clouds)
     errors = pose_errors(run.estimates.poses, truth)
     places = np.concatenate([truth[:, :2], run.estimates.poses[:, :2]])
     places = places[np.isfinite(places).all(axis=1)]
@@ -91,7 +91,8 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data, COMPRESSION)).decode("ascii")
 
 
-def _thinned(count: int, limit: int) -> IntArray:
+def thinned(count: int, limit: int) -> IntArray:
+    """Numbers of at most `limit` of `count` things, at even steps, the first among them."""
     return np.arange(0, count, max(1, -(-count // limit)))
 
 
@@ -137,7 +138,7 @@ def _hypothesis_sets(frames: list[Frame]) -> dict[str, NDArray[Any]]:
 def _tiles(frames: Frames, clouds: IntArray, limit: int) -> dict[str, Any] | None:
     """All tiles behind each other as bits, and the cloud of each; None where there is none."""
     there = [i for i, k in enumerate(clouds) if frames.frames[k].tile is not None]
-    there = [there[i] for i in _thinned(len(there), limit)]
+    there = [there[i] for i in thinned(len(there), limit)]
     tiles = [tile for i in there if (tile := frames.frames[clouds[i]].tile) is not None]
     if not tiles or len({len(tile) for tile in tiles}) > 1:
         return None

@@ -27,8 +27,9 @@ def ground(area: AreaMap, drive: FloatArray, config: ReportConfig) -> tuple[Line
         Two dictionaries of `corners (L,)`, the number of corners of each ring or line, negative for a courtyard of the building before
         it, and `east`, `north` of all corners, one after the other [m]. Rings are not closed; courtyards run the other way round.
     """
-    buildings = _nearest(shapely.simplify(area.buildings, config.simplified_m), drive, config.corners * 3 // 4)
-    roads = _nearest(shapely.simplify(area.roads, config.simplified_m), drive, config.corners // 4)
+    buildings, roads = (shapely.simplify(shapes, config.simplified_m) for shapes in (area.buildings, area.roads))
+    buildings = buildings[nearest(buildings, drive, config.corners * 3 // 4)]
+    roads = roads[nearest(roads, drive, config.corners // 4)]
     rings: list[tuple[int, FloatArray]] = []
     for building in shapely.orient_polygons(buildings):
         rings.append((1, shapely.get_coordinates(building.exterior)[:-1]))
@@ -36,16 +37,16 @@ def ground(area: AreaMap, drive: FloatArray, config: ReportConfig) -> tuple[Line
     return _columns(rings), _columns([(1, shapely.get_coordinates(road)) for road in roads])
 
 
-def _nearest(shapes: NDArray[np.object_], drive: FloatArray, corners: int) -> NDArray[np.object_]:
-    """As many shapes as have so many corners together, those nearest to the drive."""
+def nearest(shapes: NDArray[np.object_], drive: FloatArray, corners: int) -> NDArray[np.intp]:
+    """Numbers of as many shapes as have so many corners together, those nearest to the drive `(N, 2)` [m], in their order."""
     count = shapely.get_num_coordinates(shapes)
     if count.sum() <= corners:
-        return shapes
+        return np.arange(len(shapes))
     if len(drive) > 1:
         order = np.argsort(shapely.distance(shapes, shapely.simplify(shapely.LineString(drive), 5.0)))
     else:
         order = np.arange(len(shapes))
-    return np.asarray(shapes[np.sort(order[np.cumsum(count[order]) <= corners])])
+    return np.sort(order[np.cumsum(count[order]) <= corners])
 
 
 def _columns(lines: list[tuple[int, FloatArray]]) -> Lines:
