@@ -188,11 +188,17 @@ def _quaternions(yaw: FloatArray) -> FloatArray:
 
 
 def _blueprint(rr: Any, place: FloatArray) -> Any:
-    """The views, and an eye that looks from above at where the drive begins."""
+    """The views, and an eye that looks from above at where the drive begins, and goes with the estimate once there is one."""
     import rerun.blueprint as rrb
 
     target = np.append(place, 0.0)
-    eye = rrb.EyeControls3D(kind=rrb.Eye3DKind.Orbital, position=target + EYE_M, look_target=target, eye_up=(0.0, 0.0, 1.0))
+    eye = rrb.EyeControls3D(
+        kind=rrb.Eye3DKind.Orbital,
+        position=target + EYE_M,
+        look_target=target,
+        eye_up=(0.0, 0.0, 1.0),
+        tracking_entity="map/base_link",
+    )
     diagrams = [
         rrb.TimeSeriesView(origin=name, name=title)
         for name, title in (("error", "position error [m]"), ("heading", "heading error [°]"), ("latency", "latency [ms]"))
@@ -215,7 +221,7 @@ def _blueprint(rr: Any, place: FloatArray) -> Any:
         ),
         rrb.BlueprintPanel(state="collapsed"),
         rrb.SelectionPanel(state="collapsed"),
-        rrb.TimePanel(state="collapsed", timeline=DRIVE),
+        rrb.TimePanel(state="collapsed", timeline=DRIVE, play_state="playing"),
         auto_layout=False,
         auto_views=False,
     )
