@@ -93,7 +93,8 @@ class Recording:
     def __init__(self, run: Run, truth: FloatArray, area: AreaMap, found: list[Moment], config: RecordingConfig) -> None:
         self._run, self._truth, self._area, self._found, self._config = run, truth, area, found, config
         estimates = run.estimates
-        self._stamps, self._poses, self._offered = estimates.stamp_s, estimates.poses, estimates.offered
+        self._stamps, self._poses = estimates.stamp_s, estimates.poses
+        self._offered: NDArray[np.bool_] = np.asarray(estimates.offered, dtype=np.bool_)
         # Where clouds are put: at the estimate, else at the truth.
         self._put = np.where(self._offered[:, None], self._poses, truth)
         self.clouds = DriveClouds(run, self._put, config)
