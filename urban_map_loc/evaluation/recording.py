@@ -94,7 +94,7 @@ class Recording:
         self._run, self._truth, self._area, self._found, self._config = run, truth, area, found, config
         estimates = run.estimates
         self._stamps, self._poses = estimates.stamp_s, estimates.poses
-        self._offered: NDArray[np.bool_] = np.asarray(estimates.offered, dtype=np.bool_)
+        self._offered: NDArray[np.bool_] = estimates.offered
         # Where clouds are put: at the estimate, else at the truth.
         self._put = np.where(self._offered[:, None], self._poses, truth)
         self.clouds = DriveClouds(run, self._put, config)
@@ -121,7 +121,7 @@ class Recording:
         yield from self._log()
         yield from self._thoughts()
         yield from self.clouds.records()
-        known = np.isfinite(self._put).all(axis=1)
+        known = np.asarray(np.isfinite(self._put).all(axis=1))
         for begin in (end for _, end in runs_of(known) if end < len(known)):
             yield self._at(begin, "map/scan", Gone())
             yield self._at(begin, "map/tile_walls", Gone())
@@ -136,7 +136,7 @@ class Recording:
         """The whole drive, always there."""
         for name, poses, colour, radius_m in (("truth", self._truth, TRUTH, 0.35), ("estimate", self._poses, ESTIMATE_COLOUR, 0.2)):
             thin = poses[self._answers]
-            pieces = [thin[b:e, :2] for b, e in runs_of(np.isfinite(thin).all(axis=1)) if e - b > 1]
+            pieces = [thin[b:e, :2] for b, e in runs_of(np.asarray(np.isfinite(thin).all(axis=1))) if e - b > 1]
             if pieces:
                 yield Record(f"map/{name}", Strips([on_the_plane(p, ABOVE_M[name]) for p in pieces], colour, radius_m), ALWAYS)
                 yield Record(f"geo/{name}", GeoLines([self._area.plane.to_geodetic(p) for p in pieces], colour), ALWAYS)
@@ -149,7 +149,7 @@ class Recording:
         """Truth and estimate as moving frames, the covariance, and single answers."""
         single = self._run.single_scan
         for name, poses, colour in (("true_base_link", self._truth, TRUTH), ("base_link", self._poses, ESTIMATE_COLOUR)):
-            known = np.isfinite(poses).all(axis=1)
+            known = np.asarray(np.isfinite(poses).all(axis=1))
             rows = self._answers[known[self._answers]]
             if not len(rows):
                 continue
