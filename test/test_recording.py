@@ -116,12 +116,14 @@ def test_what_moves_is_there_while_it_is_known(run_folder: Path) -> None:
 
 
 def test_states_log_hypotheses_and_tiles(run_folder: Path) -> None:
-    records = by_path(recording_of(run_folder))
+    recording = recording_of(run_folder)
+    records = by_path(recording)
     assert [(r.stamp_s[0], r.shown) for r in records["state"]] == [(100.0, StateChange("initializing")), (100.5, StateChange("locked"))]
     assert [r.shown for r in records["log"]] == [
         Line("initializing: only 7 building points within 50 m, 20 needed; drive on", "INFO"),
         Line("locked: clear lead", "INFO"),
         Line("locked wrong, up to 12 m, for 3 clouds", "ERROR"),
+        Line(recording.clouds.summary, "WARN"),  # the bag lacks one
     ]
     assert [r.stamp_s[0] for r in records["map/hypotheses"]] == pytest.approx([100.0, 101.0])
     arrows = records["map/hypotheses"][0].shown
@@ -192,6 +194,13 @@ def test_without_bag_and_truth_the_rest_is_recorded_and_the_page_says_so(tmp_pat
     assert str(tmp_path / "bag") in page.text
     assert "there is no truth" in page.text
     assert records["log"][-1].shown == Line(recording.clouds.summary, "WARN")
+
+
+def test_a_run_that_names_no_bag(run_folder: Path) -> None:
+    recording = recording_of(run_folder)
+    del recording._run.info["files"]["bag"]
+    assert "map/scan" not in by_path(recording)
+    assert "run.json names no bag" in recording.clouds.missing
 
 
 def test_what_is_lost_goes(run_folder: Path) -> None:

@@ -93,8 +93,7 @@ class Recording:
     def __init__(self, run: Run, truth: FloatArray, area: AreaMap, found: list[Moment], config: RecordingConfig) -> None:
         self._run, self._truth, self._area, self._found, self._config = run, truth, area, found, config
         estimates = run.estimates
-        self._stamps, self._poses = estimates.stamp_s, estimates.poses
-        self._offered: NDArray[np.bool_] = estimates.offered
+        self._stamps, self._poses, self._offered = estimates.stamp_s, estimates.poses, estimates.offered
         # Where clouds are put: at the estimate, else at the truth.
         self._put = np.where(self._offered[:, None], self._poses, truth)
         self.clouds = DriveClouds(run, self._put, config)
@@ -108,20 +107,20 @@ class Recording:
     @property
     def first_place(self) -> FloatArray:
         """East, north [m] `(2,)` of the first known pose, of the datum where there is none."""
-        known = self._put[np.isfinite(self._put).all(axis=1)]
+        known = self._put[_known(self._put)]
         return np.asarray(known[0, :2] if len(known) else np.zeros(2))
 
     def records(self) -> Iterator[Record]:
         """The map, all that was answered, the clouds, and a page about it all."""
         drive = np.concatenate([self._truth[:, :2], self._poses[:, :2]])
-        yield from map_records(self._area, drive[np.isfinite(drive).all(axis=1)], self._config)
+        yield from map_records(self._area, drive[_known(drive)], self._config)
         yield from self._trajectories()
         yield from self._moving()
         yield from self._curves()
         yield from self._log()
         yield from self._thoughts()
         yield from self.clouds.records()
-        known = np.asarray(np.isfinite(self._put).all(axis=1))
+        known = _known(self._put)
         for begin in (end for _, end in runs_of(known) if end < len(known)):
             yield self._at(begin, "map/scan", Gone())
             yield self._at(begin, "map/tile_walls", Gone())
@@ -136,7 +135,7 @@ class Recording:
         """The whole drive, always there."""
         for name, poses, colour, radius_m in (("truth", self._truth, TRUTH, 0.35), ("estimate", self._poses, ESTIMATE_COLOUR, 0.2)):
             thin = poses[self._answers]
-            pieces = [thin[b:e, :2] for b, e in runs_of(np.asarray(np.isfinite(thin).all(axis=1))) if e - b > 1]
+            pieces = [thin[b:e, :2] for b, e in runs_of(_known(thin)) if e - b > 1]
             if pieces:
                 yield Record(f"map/{name}", Strips([on_the_plane(p, ABOVE_M[name]) for p in pieces], colour, radius_m), ALWAYS)
                 yield Record(f"geo/{name}", GeoLines([self._area.plane.to_geodetic(p) for p in pieces], colour), ALWAYS)
@@ -149,7 +148,7 @@ class Recording:
         """Truth and estimate as moving frames, the covariance, and single answers."""
         single = self._run.single_scan
         for name, poses, colour in (("true_base_link", self._truth, TRUTH), ("base_link", self._poses, ESTIMATE_COLOUR)):
-            known = np.asarray(np.isfinite(poses).all(axis=1))
+            known = _known(poses)
             rows = self._answers[known[self._answers]]
             if not len(rows):
                 continue
@@ -226,7 +225,7 @@ class Recording:
             if np.isfinite(self._put[k]).all():
                 walls = TileGrid(TileConfig(size_px=size, resolution_m=self._run.frames.tile_m)).centres(*np.nonzero(hits))
                 yield self._at(k, "map/tile_walls", Dots(on_the_plane(walls, ABOVE_M["walls"]), WALL_COLOUR, 0.15))
-        placed = there[np.isfinite(self._put[there]).all(axis=1)]
+        placed = there[_known(self._put[there])]
         if len(placed):
             yield Record("map/tile_walls", Poses(self._put[placed]), self._stamps[placed])
 
@@ -239,3 +238,8 @@ class Recording:
             clouds=self.clouds.summary,
             attribution=attribution_of(self._area),
         )
+
+
+def _known(rows: FloatArray) -> NDArray[np.bool_]:
+    """`(N,)` which rows have no NaN."""
+    return np.asarray(np.isfinite(rows).all(axis=1))

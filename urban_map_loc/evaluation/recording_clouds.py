@@ -112,11 +112,14 @@ def _number(stamps: FloatArray, stamp_s: float) -> int:
 
 def _clouds(run: Run, config: LocalizerConfig, wanted: Callable[[float], bool]) -> Iterator[Cloud]:
     """The run's bag as `localize` took it in."""
-    name = run.info.get("files", {}).get("bag")
-    if not name:
-        raise BagError(f"{run.path / 'run.json'} names no bag")
-    bag, node = BagReader(Path(name), run.info.get("topics", {})), NodeConfig()
-    if any(extrinsic := run.info.get("extrinsic", ())):
-        node = NodeConfig(extrinsic=tuple(extrinsic), sensor_frame=str(bag.cloud_at(0.0).message.header.frame_id))
-    for cloud, _, _ in seen_clouds(bag, config, run.info.get("start_s", 0.0), node, wanted):
+    try:
+        info = run.info
+        path, topics, start_s = Path(info["files"]["bag"]), dict(info.get("topics", {})), float(info.get("start_s", 0.0))
+        extrinsic = tuple(float(v) for v in info.get("extrinsic", ()))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BagError(f"{run.path / 'run.json'} names no bag, or is damaged ({error}); run `urban_map_loc localize` again") from error
+    bag, node = BagReader(path, topics), NodeConfig()
+    if any(extrinsic):
+        node = NodeConfig(extrinsic=extrinsic, sensor_frame=str(bag.cloud_at(0.0).message.header.frame_id))
+    for cloud, _, _ in seen_clouds(bag, config, start_s, node, wanted):
         yield cloud
