@@ -29,7 +29,7 @@ class ReportConfig(Section):
 
 @dataclass(frozen=True)
 class RecordingConfig(Section):
-    """The limits of recording.rrd (`evaluate --rerun`): with the defaults some 60 MB at most for a drive of 10 minutes."""
+    """The limits of recording.rrd (`evaluate --rerun`): with the defaults some 70 MB at most for a drive of 10 minutes."""
 
     clouds: int = setting(
         300, "at most so many of the bag's clouds, evenly thinned: they are most of the file, 0.12 MB each", low=0, high=1_000_000
@@ -38,12 +38,12 @@ class RecordingConfig(Section):
         10_000, "at most so many points of a cloud; up to half of them on buildings, so that walls stay dense", low=10, high=10_000_000
     )
     answers: int = setting(
-        20_000, "at most so many answers (pose, covariance, errors), evenly thinned: half an hour at 10 Hz, 8 MB", low=10, high=10_000_000
+        20_000, "at most so many answers (pose, covariance, errors), evenly thinned: half an hour at 10 Hz, 10 MB", low=10, high=10_000_000
     )
     tiles: int = setting(2000, "at most so many tiles, evenly thinned: about 3 kB each", low=0, high=1_000_000)
     corners: int = setting(
         60_000,
-        "corners of buildings and roads, those nearest to the drive: a corner of a wall in 3-D takes 130 bytes",
+        "corners of buildings and roads, those nearest to the drive: a corner of a house in 3-D takes 200 bytes",
         low=100,
         high=10_000_000,
     )
