@@ -26,7 +26,7 @@ Descriptors = NDArray[np.float32]
 
 
 class BuildingDistance(System):
-    """See the module. Directions without a building within range have the descriptor's value 0, as in the paper."""
+    """See the module. Directions without a building within range are kept as 0."""
 
     name = "Cho's distances"
     source = "Cho, Kim, Park, OpenStreetMap-based LiDAR Global Localization in Urban Environment without a Prior LiDAR Map, RA-L 2022"
