@@ -216,8 +216,8 @@ def main() -> None:
     if options.drive:
         few = replace(config, atlas=AtlasConfig(regions_in_memory=options.memory, load_ahead_m=100.0))
         # As fast as it goes a second of loading is many of driving: hence a drive in which loads take no time, and one for durations.
-        results["atlas"] |= drive(Localizer.on(AtlasGround(atlas, few, wait=True), few), scans, truth)
-        beside = drive(Localizer.on(AtlasGround(atlas, few), few), scans, truth)
+        results["atlas"] |= drive(Localizer(AtlasGround(atlas, few, wait=True), few), scans, truth)
+        beside = drive(Localizer(AtlasGround(atlas, few), few), scans, truth)
         results["atlas"] |= {name: value for name, value in beside.items() if name.startswith("a scan")}
         if options.whole:
             results["one area"] |= drive(Localizer.load(*options.whole, config), scans, truth)

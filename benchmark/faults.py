@@ -17,16 +17,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pipeline import data_folder, store
+from pipeline import data_folder, localizer_config, row_table, store
 from pipeline.drives import Drive
 from pipeline.scenarios import MADE, SCENARIOS, Made
-from pipeline.starts import WRONG_M, Outcome, run
+from pipeline.starts import WRONG_M, Outcome, covered, run
 
 from urban_map_loc.cloud.scan import BuildingScan
-from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.localizer import Localizer
-from urban_map_loc.settings import from_dict, nested
 
 FloatArray = NDArray[np.float64]
 BEFORE_S, DURING_S, AFTER_S = 20.0, 20.0, 30.0
@@ -226,23 +224,18 @@ def figures(seen: list[Seen]) -> dict[str, float]:
     out |= {"mean_m": float(error.mean()), "p95_m": float(np.percentile(error, 95))}
     stated = np.concatenate([one.stated_m for one in seen])
     out |= {"stated_m": float(np.median(stated))} if len(stated) else {}
-    return out | {f"cover_{k}": float(np.mean(squared <= -2.0 * np.log1p(-p))) for k, p in ((1, 0.6827), (2, 0.9545), (3, 0.9973))}
+    return out | {f"cover_{k}": share for k, share in covered(squared).items()}
 
 
 def markdown(results: dict[str, dict[str, float]]) -> str:
     """One row a fault."""
-    columns = list(max(results.values(), key=len))
-    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    for name, row in results.items():
-        values = [(f"{row[k]:.0f}" if isinstance(row[k], int) else f"{row[k]:.2f}") if k in row else "–" for k in columns]
-        lines.append(f"| {name} | " + " | ".join(values) + " |")
-    return "\n".join(lines)
+    return row_table(results, {name: name for name in max(results.values(), key=len)})
 
 
 def main() -> None:
     """Run the faults that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faults", nargs="*", help=f"which (default: all): {', '.join((*ODOMETRY, *CLOUDS, CARRIED))}")
+    parser.add_argument("faults", nargs="*", help=f"which (default: all): {', '.join((*ODOMETRY, *CLOUDS, CARRIED))}".replace("%", "%%"))
     parser.add_argument("--on", nargs="+", default=SCENARIO_NAMES, choices=list(SCENARIOS), help="drives (default: %(default)s)")
     parser.add_argument("--data", type=Path, default=None, help="data folder (default: $URBAN_MAP_LOC_DATA, else ../shared/data)")
     parser.add_argument("--starts", type=Path, default=MADE / "starts", help="what starts.py kept (default: %(default)s)")
@@ -250,8 +243,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings, such as fusion.lost_score=0.3")
     parser.add_argument("--verbose", action="store_true", help="a line a drive")
     options = parser.parse_args()
-    values = {name: json.loads(value) for name, value in (pair.split("=") for pair in options.set)}
-    made = Made(data_folder(options.data), options.starts, from_dict(LocalizerConfig, nested(values)))
+    made = Made(data_folder(options.data), options.starts, localizer_config(options.set))
     parts = [(name, *part) for name in options.on for part in SCENARIOS[name](made).parts]
     results: dict[str, dict[str, float]] = {}
     for fault in options.faults or (*ODOMETRY, *CLOUDS, CARRIED):

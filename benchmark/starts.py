@@ -13,14 +13,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-from pipeline import data_folder, store
+from pipeline import data_folder, localizer_config, row_table, store
 from pipeline.drives import Drive
 from pipeline.scenarios import MADE, SCENARIOS, Made, Scenario
 from pipeline.starts import DRIVES_M, EARLY_S, Outcome, run, starts, summary
 
-from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.localization.localizer import Localizer
-from urban_map_loc.settings import from_dict, nested
 
 BEFORE_S, AFTER_S = 20.0, 30.0  # of a drive from which the car is carried away, and of that where it is put
 RIGHT_M = 3.0
@@ -104,11 +102,7 @@ COLUMNS = {
 def markdown(results: dict[str, dict[str, float]]) -> str:
     """One row a scenario."""
     columns = {key: title for key, title in COLUMNS.items() if any(key in row for row in results.values())}
-    lines = ["| | " + " | ".join(columns.values()) + " |", "|---|" + "---|" * len(columns)]
-    for name, row in results.items():
-        values = [(f"{row[k]:.0f}" if isinstance(row[k], int) else f"{row[k]:.2f}") if k in row else "–" for k in columns]
-        lines.append(f"| {name} | " + " | ".join(values) + " |")
-    return "\n".join(lines)
+    return row_table(results, columns)
 
 
 def main() -> None:
@@ -127,9 +121,8 @@ def main() -> None:
         for name, make in SCENARIOS.items():
             print(f"{name:20s} {make.__doc__}")
         return
-    values = {name: json.loads(value) for name, value in (pair.split("=") for pair in options.set)}
     options.out.mkdir(parents=True, exist_ok=True)
-    made = Made(data_folder(options.data), options.out, from_dict(LocalizerConfig, nested(values)))
+    made = Made(data_folder(options.data), options.out, localizer_config(options.set))
     results = {}
     for name in options.scenarios or SCENARIOS:
         print(name, flush=True)

@@ -79,3 +79,10 @@ def bench(ros_context):
     yield make
     for b in made:
         b.close()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Bounds of a megabyte, as a user would set them."""
+    for bound in ("cloud", "table", "note", "picture", "model", "area", "chunk", "unpacked", "frames"):
+        monkeypatch.setenv(f"URBAN_MAP_LOC_LARGEST_{bound.upper()}_MB", "1")

@@ -72,7 +72,7 @@ def mounted(tmp_path: Path, quaternion: tuple[float, ...] = (0.0, 0.0, np.sin(1.
 
 def localizer() -> Localizer:
     area = crossing()
-    return Localizer(area, untrained(area), LocalizerConfig())
+    return Localizer.of_area(area, untrained(area), LocalizerConfig())
 
 
 def test_a_bag_without_frames_has_none(tmp_path: Path) -> None:

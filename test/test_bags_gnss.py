@@ -48,7 +48,7 @@ def test_fixes_come_back_as_they_were_written(bag: Path) -> None:
 
 @pytest.mark.parametrize(("use", "state"), [(True, GnssState.CONSISTENT), (False, GnssState.UNCHECKED)])
 def test_replay_feeds_them_where_they_are_wanted(bag: Path, use: bool, state: GnssState) -> None:
-    localizer = Localizer(AREA, untrained(AREA), LocalizerConfig(gnss=GnssConfig(use=use)))
+    localizer = Localizer.of_area(AREA, untrained(AREA), LocalizerConfig(gnss=GnssConfig(use=use)))
     results = [result for result, _ in replay(BagReader(bag), localizer)]
     assert results[-1].gnss.state is state
 

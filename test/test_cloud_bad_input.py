@@ -39,7 +39,7 @@ MOST_TIMES, MOST_BESIDES = 48, 100_000
 def localizer() -> Localizer:
     """Standing at a crossing since before the clouds' stamp, 12.5 s."""
     area = crossing()
-    made = Localizer(area, untrained(area), LocalizerConfig())
+    made = Localizer.of_area(area, untrained(area), LocalizerConfig())
     for stamp_s in np.arange(10.0, 13.0, 0.1):
         made.add_odometry(float(stamp_s), Pose2.identity())
     return made
@@ -149,7 +149,7 @@ def test_times_that_run_backwards_are_times(localizer: Localizer) -> None:
 
 def test_stamps_that_go_back_are_answered() -> None:
     area = crossing()
-    localizer = Localizer(area, untrained(area), LocalizerConfig())
+    localizer = Localizer.of_area(area, untrained(area), LocalizerConfig())
     moments = list(straight(area, Pose2(-70.0, -1.0, 0.0), 10.0))
     for moment in moments:
         localizer.add_odometry(moment.stamp_s, moment.T_odom_base)

@@ -120,7 +120,7 @@ def test_poses_of_odometry_between_and_beyond() -> None:
 def test_a_localizer_sees_the_street_as_if_it_stood() -> None:
     """A drive at 15 m/s among houses, each sweep lasting 0.1 s from its stamp on, against the same moments frozen."""
     area = crossing()
-    moving, frozen = (Localizer(area, untrained(area), LocalizerConfig()) for _ in range(2))
+    moving, frozen = (Localizer.of_area(area, untrained(area), LocalizerConfig()) for _ in range(2))
     moments = list(straight(area, Pose2(-70.0, -1.0, 0.0), 30.0, speed=15.0, rate_hz=10.0))
     for moment in moments:
         for localizer in (moving, frozen):

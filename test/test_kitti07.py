@@ -30,7 +30,7 @@ def sequence(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     area = read_osm(source / "map.osm")
     # Every cell is checked: a second a search, so that it is asked seldom.
     config = LocalizerConfig(verification=EVERY_CELL, fusion=replace(FusionConfig(), search_period_s=1.5, check_period_s=60.0))
-    return Localizer(area, untrained(area), config), BagReader(bag)
+    return Localizer.of_area(area, untrained(area), config), BagReader(bag)
 
 
 def test_it_locks_on_the_right_place_and_stays_there(sequence: tuple[Localizer, BagReader], monkeypatch: pytest.MonkeyPatch) -> None:

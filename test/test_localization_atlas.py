@@ -48,7 +48,7 @@ def moments() -> list[Moment]:
 
 
 def localizer(atlas: Atlas, config: LocalizerConfig = FEW, wait: bool = True) -> Localizer:
-    return Localizer.on(AtlasGround(atlas, config, wait), config)
+    return Localizer(AtlasGround(atlas, config, wait), config)
 
 
 def test_a_drive_through_all_regions_is_as_in_one_area(atlas: Atlas, moments: list[Moment], tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def gate() -> Iterator[Gate]:
 def test_no_scan_waits_for_a_load(atlas: Atlas, moments: list[Moment], gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AtlasGround, "_scout_newest", lambda ground: None)  # which would have other regions loaded
     ground = AtlasGround(atlas, FEW, load=gate.load)
-    loc = Localizer.on(ground, FEW)
+    loc = Localizer(ground, FEW)
     deadline = time.monotonic() + 30.0
     while 1 not in ground._loaded:  # region 1 comes by itself, beside the first
         assert time.monotonic() < deadline
@@ -190,7 +190,7 @@ def test_a_region_whose_files_are_damaged_ends_the_lock_with_the_reason(atlas: A
     for number in (3, 4):  # the maps of the regions on either side reach over one alone
         broken.regions[number].model.write_bytes(broken.regions[number].model.read_bytes()[:-100])
     ground = AtlasGround(broken, FEW, wait=True)
-    answers = feed(Localizer.on(ground, FEW), [m for m in moments if m.T_map_base.x > 300.0])
+    answers = feed(Localizer(ground, FEW), [m for m in moments if m.T_map_base.x > 300.0])
     assert State.LOCKED in [result.state for _, result in answers]
     lost = next(result.reason for _, result in answers if result.state is State.LOST)
     assert "the map of region r00_c03 is not there: " in lost

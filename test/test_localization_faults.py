@@ -42,7 +42,7 @@ def moments() -> list[Moment]:
 
 @pytest.fixture(scope="module")
 def localizer() -> Localizer:
-    return Localizer(AREA, untrained(AREA), LocalizerConfig())
+    return Localizer.of_area(AREA, untrained(AREA), LocalizerConfig())
 
 
 def with_steps(wrong: Step, during: range = range(FIRST, LAST)) -> Iterator[Moment]:

@@ -22,7 +22,7 @@ WESTERN = Pose2(-70.0, -1.0, 0.0)
 
 
 def localizer() -> Localizer:
-    return Localizer(AREA, MODEL, LocalizerConfig())
+    return Localizer.of_area(AREA, MODEL, LocalizerConfig())
 
 
 def feed(loc: Localizer, moment: Moment) -> LocalizationResult:
@@ -177,4 +177,4 @@ def test_reset_forgets_and_says_why() -> None:
 
 def test_a_model_of_another_area_is_refused() -> None:
     with pytest.raises(ModelError, match=r"was trained on area"):
-        Localizer(one_block(), MODEL, LocalizerConfig())
+        Localizer.of_area(one_block(), MODEL, LocalizerConfig())

@@ -94,7 +94,7 @@ def test_a_damaged_last_pose_is_none(tmp_path: Path, text: str) -> None:
 
 
 def localizer() -> Localizer:
-    return Localizer(AREA, MODEL, LocalizerConfig())
+    return Localizer.of_area(AREA, MODEL, LocalizerConfig())
 
 
 def feed(loc: Localizer, moment: Moment) -> LocalizationResult:

@@ -88,7 +88,7 @@ def test_one_channel_looks_for_no_road() -> None:
 
 def test_a_model_with_roads_localizes() -> None:
     area = crossing()
-    localizer = Localizer(area, two_channel_model(area), LocalizerConfig())
+    localizer = Localizer.of_area(area, two_channel_model(area), LocalizerConfig())
     last = None
     for moment in straight(area, Pose2(-70.0, -1.0, 0.0), 25.0):
         localizer.add_odometry(moment.stamp_s, moment.T_odom_base)

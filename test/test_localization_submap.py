@@ -24,7 +24,7 @@ def drive(window_m: float, trained_on_submaps: bool = False, jump: bool = False)
     config = replace(LocalizerConfig(), submap=SubmapConfig(window_m=window_m, minimum_scans=1))
     model = untrained(area)
     model = replace(model, config=replace(model.config, effects=ScanEffectsConfig(submaps=0.5 * trained_on_submaps)))
-    localizer, results = Localizer(area, model, config), []
+    localizer, results = Localizer.of_area(area, model, config), []
     for moment in straight(area, START, 14.0):
         localizer.add_odometry(moment.stamp_s, moment.T_odom_base)
         results.append(localizer.add_cloud(moment.cloud, single_scan=True))

@@ -30,7 +30,7 @@ def configs_in(part: object, seen: set[int]) -> list[object]:
 
 
 def test_every_part_of_a_locked_localizer_takes_other_settings() -> None:
-    loc = Localizer(AREA, untrained(AREA), LocalizerConfig())
+    loc = Localizer.of_area(AREA, untrained(AREA), LocalizerConfig())
     moments = list(straight(AREA, Pose2(-70.0, -1.0, 0.0), 40.0))
     for moment in moments[:-1]:
         loc.add_odometry(moment.stamp_s, moment.T_odom_base)

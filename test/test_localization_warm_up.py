@@ -38,7 +38,7 @@ moments = list(straight(area, Pose2(-70.0, -1.0, 0.0), 30.0))
 path = Path(sys.argv[2])
 write_area(area, path)
 before_loading = compiled()
-localizer = Localizer(area, untrained(area), LocalizerConfig(), path)
+localizer = Localizer.of_area(area, untrained(area), LocalizerConfig(), path)
 before = compiled()
 for moment in moments:
     localizer.add_odometry(moment.stamp_s, moment.T_odom_base)

@@ -9,11 +9,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from urban_map_loc.cli.main import run as command_line
+from urban_map_loc.config import LocalizerConfig
+from urban_map_loc.settings import from_dict, nested
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,10 +98,26 @@ def table(results: dict[int, dict[str, Any]], wanted: dict[str, Callable[[dict[s
 
 
 def store(out: Path, results: Any, text: str) -> None:
-    """Print the table and keep it beside the numbers."""
+    """Print the table and keep it beside the numbers, in a folder that is made if need be."""
+    out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (out / "results.md").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text}\n\n{out}: results.md, results.json")
+
+
+def row_table(results: Mapping[str, Mapping[str, float]], columns: Mapping[str, str]) -> str:
+    """Rows of numbers by name as a Markdown table; `columns` are the numbers to show, with their headings."""
+    lines = ["| | " + " | ".join(columns.values()) + " |", "|---|" + "---|" * len(columns)]
+    for name, row in results.items():
+        values = [(f"{row[k]:.0f}" if isinstance(row[k], int) else f"{row[k]:.2f}") if k in row else "–" for k in columns]
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def localizer_config(given: Sequence[str]) -> LocalizerConfig:
+    """The localizer's settings with some given as NAME=VALUE."""
+    values = {name: json.loads(value) for name, value in (pair.split("=") for pair in given)}
+    return from_dict(LocalizerConfig, nested(values))
 
 
 def at_most(value: float | None, limit: float) -> bool:

@@ -175,6 +175,11 @@ def starts(localizer: Localizer, drive: Drive, every_s: float, length_s: float) 
             yield run(localizer, part)
 
 
+def covered(squared: FloatArray) -> dict[int, float]:
+    """By 1, 2, 3: the share of squared Mahalanobis distances `(N,)` of positions within as many sigma."""
+    return {k: float(np.mean(squared <= -2.0 * np.log1p(-p))) for k, p in ((1, 0.6827), (2, 0.9545), (3, 0.9973))}
+
+
 def summary(outcomes: list[Outcome], off_map: bool = False) -> dict[str, float]:
     """The figures of many starts; errors over all estimates that were offered. Off the map every lock is wrong."""
     lock = np.array([o.lock_s for o in outcomes])
@@ -197,8 +202,8 @@ def summary(outcomes: list[Outcome], off_map: bool = False) -> dict[str, float]:
         out |= {"mean_m": float(position.mean()), "p95_m": float(np.percentile(position, 95)), "max_m": float(position.max())}
         out |= {"along_m": float(np.abs(errors[:, 0]).mean()), "across_m": float(np.abs(errors[:, 1]).mean())}
         out |= {"heading_deg": float(np.median(heading))}
-        for k, p in ((1, 0.6827), (2, 0.9545), (3, 0.9973)):
-            out[f"cover_{k}"] = float(np.mean(squared <= -2.0 * np.log1p(-p)))
+        for k, share in covered(squared).items():
+            out[f"cover_{k}"] = share
             out[f"heading_cover_{k}"] = float(np.mean(sigmas <= k))
     out |= {"step_ms": float(step.mean()), "step_p95_ms": float(np.percentile(step, 95))}
     return out
@@ -206,7 +211,7 @@ def summary(outcomes: list[Outcome], off_map: bool = False) -> dict[str, float]:
 
 def with_network(area: AreaMap, model: Checkpoint, config: LocalizerConfig, kept: Path) -> Localizer:
     """A localizer with a trained network, also on a map from which buildings have been taken since."""
-    localizer = Localizer(area, replace(model, area_hash=area.content_hash, datum=area.datum), config)
+    localizer = Localizer.of_area(area, replace(model, area_hash=area.content_hash, datum=area.datum), config)
     localizer.search = Remembered(localizer.search, kept)
     return localizer
 
@@ -216,6 +221,6 @@ def with_every_cell(area: AreaMap, config: LocalizerConfig, kept: Path) -> Local
     train = TrainConfig()
     everywhere = EveryCell(area, train.network)
     model = Checkpoint(None, train, area.datum, area.content_hash, {})  # type: ignore[arg-type]
-    localizer = Localizer(area, model, config, network=everywhere)
+    localizer = Localizer.of_area(area, model, config, network=everywhere)
     localizer.search = Remembered(localizer.search, kept)
     return localizer

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from urban_map_loc.area.geopackage import read_head
 from urban_map_loc.errors import AreaError
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
+from urban_map_loc.reading import json_of, require_size
 
 ATLAS_FILE = "atlas.json"
 FORMAT = "urban_map_loc atlas"
@@ -140,7 +141,8 @@ def read_atlas(folder: Path) -> Atlas:
     """
     path = folder / ATLAS_FILE
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        require_size(path, "largest_note_mb", AreaError)
+        index = json_of(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AreaError(f"{folder} has no {ATLAS_FILE}, so it is no atlas; give an area file, or {_REBUILD}") from None
     except (OSError, ValueError) as error:

@@ -81,40 +81,45 @@ def cores(bounds: Box, size_m: float) -> Iterator[tuple[str, Box]]:
 
 
 def cut(area: AreaMap, core: Box, overlap_m: float) -> AreaMap | None:
-    """What of an area lies within `overlap_m` of a square; None where the square has no drivable road, or no building is near.
+    """What of an area lies within `overlap_m` of a square; None where the square has no drivable road, or no building is near."""
+    west, south, east, north = core
+    square = shapely.box(*core)
+    near = area.roads[shapely.intersects(area.roads, square)]
+    if shapely.length(shapely.intersection(near, square)).sum() == 0.0:
+        return None
+    return clipped(area, shapely.box(west - overlap_m, south - overlap_m, east + overlap_m, north + overlap_m))
+
+
+def clipped(area: AreaMap, shape: shapely.Polygon) -> AreaMap | None:
+    """What of an area lies within a polygon [m]; None where that has no drivable road or no building.
 
     Buildings that reach over the edge are kept whole, roads end there. Datum and source stay.
     """
-    west, south, east, north = core
-    box = shapely.box(west - overlap_m, south - overlap_m, east + overlap_m, north + overlap_m)
-    near = shapely.intersects(area.roads, box)
-    if not near.any() or shapely.length(shapely.intersection(area.roads[near], shapely.box(*core))).sum() == 0.0:
+    near, inside = shapely.intersects(area.roads, shape), shapely.intersects(area.buildings, shape)
+    pieces, owner = shapely.get_parts(shapely.intersection(area.roads[near], shape), return_index=True)
+    lines = shapely.get_type_id(pieces) == shapely.GeometryType.LINESTRING  # not where a road only touches the edge
+    if not lines.any() or not inside.any():
         return None
-    inside = shapely.intersects(area.buildings, box)
-    if not inside.any():
-        return None
-    clipped, owner = shapely.get_parts(shapely.intersection(area.roads[near], box), return_index=True)
-    lines = shapely.get_type_id(clipped) == shapely.GeometryType.LINESTRING  # not where a road only touches the edge
     road = np.flatnonzero(near)[owner[lines]]
-    whole = shapely.covered_by(area.roads[road], box)
+    whole = shapely.covered_by(area.roads[road], shape)
     return replace(
         area,
         buildings_wgs84=area.buildings_wgs84[inside],
         building_heights=area.building_heights[inside],
         building_ids=area.building_ids[inside],
         building_min_heights=area.building_min_heights[inside],
-        roads_wgs84=np.where(whole, area.roads_wgs84[road], _to_degrees(area, clipped[lines])),
+        roads_wgs84=np.where(whole, area.roads_wgs84[road], _to_degrees(area, pieces[lines])),
         road_classes=area.road_classes[road],
         road_oneways=area.road_oneways[road],
         road_bridges=area.road_bridges[road],
-        tunnels=_near(area.tunnels, area.tunnel_lines, box),
-        barriers=_near(area.barriers, area.barrier_lines, box),
-        without_walls=_near(area.without_walls, area.footprints_without_walls, box),
+        tunnels=_near(area.tunnels, area.tunnel_lines, shape),
+        barriers=_near(area.barriers, area.barrier_lines, shape),
+        without_walls=_near(area.without_walls, area.footprints_without_walls, shape),
     )
 
 
-def _near(layer: Layer, shapes: NDArray[np.object_], box: shapely.Polygon) -> Layer:
-    inside = shapely.intersects(shapes, box)
+def _near(layer: Layer, shapes: NDArray[np.object_], within: shapely.Polygon) -> Layer:
+    inside = shapely.intersects(shapes, within)
     return Layer(layer.shapes_wgs84[inside], layer.kinds[inside], layer.ids[inside])
 
 

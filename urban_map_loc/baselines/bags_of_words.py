@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,9 +27,9 @@ class _OfWords(Retrieval):
     learns = False
 
     @property
+    @abstractmethod
     def vocabulary(self) -> VocabularyConfig:
         """Its size."""
-        raise NotImplementedError
 
     def index(self, progress: Progress) -> None:
         """The vocabulary, then the map's views."""

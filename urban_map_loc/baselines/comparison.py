@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -150,11 +148,7 @@ def _write(out: Path, rows: Sequence[Mapping[str, Any]], failures: Sequence[Fail
 def _write_growth(out: Path, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
-    text = StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     with final_file(out / "growth.csv") as partial:
-        partial.write_text(text.getvalue(), encoding="utf-8")
+        partial.write_text(as_csv(rows, list(rows[0])), encoding="utf-8")
     draw_growth(rows, out / "growth.png")
     return ["growth.csv", "growth.png"]

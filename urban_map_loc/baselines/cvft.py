@@ -73,9 +73,9 @@ class Cvft(LearnedRetrieval):
 
     def loss(self, step: int) -> Tensor:
         """The soft-margin loss of all triplets of the batch, both ways."""
-        pairs = self.draw_pairs(step, self.config.batch_size)
-        distances = squared_distances(self.domains.seen(pairs.tiles), self.domains.known(pairs.map_tiles))
-        negative = elsewhere(pairs.poses, pairs.map_poses, self.ground.settings.retrieval)
+        batch = self.draw(step, self.config.batch_size)
+        distances = squared_distances(self.domains.seen(batch.tiles), self.domains.known(batch.references))
+        negative = elsewhere(batch.poses, batch.reference_poses, self.ground.settings.retrieval)
         return soft_margin_loss(distances, negative, self.config.loss_sharpness)
 
     def describe_seen(self, tiles: Tensor) -> Tensor:

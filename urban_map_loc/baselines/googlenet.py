@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from urban_map_loc.baselines.trunk import picture
+from urban_map_loc.mapnet.resnet import convolution
 
 POSE = 7
 # Of each module: 1x1; 1x1 before 3x3, 3x3; 1x1 before 5x5, 5x5; 1x1 after pooling.
@@ -27,11 +28,6 @@ INCEPTIONS = {
 }
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
 class Inception(nn.Module):
     """Four ways side by side, their outputs one after the other."""
 
@@ -41,10 +37,10 @@ class Inception(nn.Module):
         self.features = one + three + five + pooled
         self.ways = nn.ModuleList(
             [
-                _convolution(inputs, one, 1),
-                nn.Sequential(_convolution(inputs, before_three, 1), _convolution(before_three, three, 3)),
-                nn.Sequential(_convolution(inputs, before_five, 1), _convolution(before_five, five, 5)),
-                nn.Sequential(nn.MaxPool2d(3, 1, 1), _convolution(inputs, pooled, 1)),
+                convolution(inputs, one, kernel=1),
+                nn.Sequential(convolution(inputs, before_three, kernel=1), convolution(before_three, three)),
+                nn.Sequential(convolution(inputs, before_five, kernel=1), convolution(before_five, five, kernel=5)),
+                nn.Sequential(nn.MaxPool2d(3, 1, 1), convolution(inputs, pooled, kernel=1)),
             ]
         )
 
@@ -71,10 +67,10 @@ class PoseGoogLeNet(nn.Module):
         """`channels`: of a tile; `feature_size`: of the layer before the last regressor; the paper's is 2048."""
         super().__init__()
         self.stem = nn.Sequential(
-            _convolution(channels, 64, 7, 2),
+            convolution(channels, 64, stride=2, kernel=7),
             nn.MaxPool2d(3, 2, 1),
-            _convolution(64, 64, 1),
-            _convolution(64, 192, 3),
+            convolution(64, 64, kernel=1),
+            convolution(64, 192),
             nn.MaxPool2d(3, 2, 1),
         )
         inputs = 192
@@ -90,7 +86,7 @@ class PoseGoogLeNet(nn.Module):
 
     @staticmethod
     def _auxiliary(inputs: int) -> nn.Sequential:
-        return nn.Sequential(nn.AdaptiveAvgPool2d(2), _convolution(inputs, 128, 1), _Regressor(4 * 128, 1024, 0.7))
+        return nn.Sequential(nn.AdaptiveAvgPool2d(2), convolution(inputs, 128, kernel=1), _Regressor(4 * 128, 1024, 0.7))
 
     def forward(self, tiles: Tensor) -> list[Tensor]:
         """7-vectors `(N, 7)`: the answer, and in training those of the auxiliary regressors after it."""

@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.area.regions import clipped
 from urban_map_loc.baselines.benchmark import Failure, Report, made, reason_of, saying
 from urban_map_loc.baselines.figures import ask
 from urban_map_loc.baselines.kept import Folder
@@ -34,27 +35,10 @@ def cut_out(area: AreaMap, centre: tuple[float, float], radius_m: float) -> Area
     Raises:
         AreaError: no road lies in it.
     """
-    circle = shapely.Point(centre).buffer(radius_m)
-    near = shapely.intersects(area.buildings, circle)
-    pieces, classes = [], []
-    for road, kind in zip(area.roads, area.road_classes, strict=True):
-        for piece in shapely.get_parts(shapely.intersection(road, circle)):
-            if piece.geom_type == "LineString" and piece.length > 0.0:
-                pieces.append(shapely.transform(piece, lambda p: area.plane.to_geodetic(p)[:, ::-1]))
-                classes.append(kind)
-    if not pieces or not near.any():
+    piece = clipped(area, shapely.Point(centre).buffer(radius_m))
+    if piece is None:
         raise AreaError(f"nothing to drive on or to see within {radius_m:g} m of the drive's start; choose a larger radius")
-    roads = np.empty(len(pieces), dtype=object)
-    roads[:] = pieces
-    return AreaMap(
-        area.datum,
-        area.buildings_wgs84[near],
-        area.building_heights[near],
-        area.building_ids[near],
-        roads,
-        np.array(classes, dtype=object),
-        source=f"{area.source}, cut to {radius_m:g} m",
-    )
+    return piece
 
 
 def growth(

@@ -15,6 +15,7 @@ from torch import Tensor
 from urban_map_loc.errors import ConfigurationError
 from urban_map_loc.mapnet.checkpoint import read_tensors
 from urban_map_loc.output import final_file
+from urban_map_loc.reading import json_of
 
 SETTINGS_FILE = "settings.json"
 # Between a model's name and a drive's in the name of a row.
@@ -90,7 +91,7 @@ class Folder:
 
 def _read_json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json_of(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{file} is damaged ({error}); remove it") from None
 

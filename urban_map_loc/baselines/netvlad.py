@@ -53,10 +53,10 @@ class NetVlad(LearnedRetrieval):
 
     def begin(self) -> None:
         """Cluster the local features that the untrained trunk finds, for the layer's centres to begin with."""
-        pairs = self.draw_pairs(0, self.config.cluster_tiles)
+        batch = self.draw(0, self.config.cluster_tiles)
         self.network.eval()
         with torch.inference_mode():
-            found = self.descriptors.local(pairs.map_tiles).permute(0, 2, 3, 1).flatten(0, 2).cpu()
+            found = self.descriptors.local(batch.references).permute(0, 2, 3, 1).flatten(0, 2).cpu()
         clusters = MiniBatchKMeans(self.config.centres, random_state=self.ground.seed, n_init=1).fit(found.numpy())
         self.descriptors.layer.start_at(
             torch.from_numpy(clusters.cluster_centers_).to(found).to(self.ground.device), found.to(self.ground.device)
@@ -64,9 +64,9 @@ class NetVlad(LearnedRetrieval):
 
     def loss(self, step: int) -> Tensor:
         """The weakly supervised ranking loss on the batch; among its map tiles are each tile's negatives."""
-        pairs = self.draw_pairs(step, self.config.batch_size)
-        seen, known = self.descriptors(torch.cat([pairs.tiles, pairs.map_tiles])).chunk(2)
-        negative = elsewhere(pairs.poses, pairs.map_poses, self.ground.settings.retrieval)
+        batch = self.draw(step, self.config.batch_size)
+        seen, known = self.descriptors(batch.images).chunk(2)
+        negative = elsewhere(batch.poses, batch.reference_poses, self.ground.settings.retrieval)
         return ranking_loss(squared_distances(seen, known), negative, self.config.margin, self.config.hardest)
 
     def describe_seen(self, tiles: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from urban_map_loc.config import AdaptConfig, LocalizerConfig, TrainConfig
 from urban_map_loc.config.variants import VARIANTS
 from urban_map_loc.errors import BagError, ModelError
 from urban_map_loc.localization.verification import Verifier
-from urban_map_loc.mapnet.checkpoint import Checkpoint
+from urban_map_loc.mapnet.checkpoint import REFERENCES, Checkpoint
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 from urban_map_loc.mapnet.inference import Inference
 from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
@@ -88,7 +88,7 @@ class MapNetCells(System):
     def tensors(self) -> dict[str, Tensor]:
         """The network's state, the map's views as model files keep them."""
         state = self.network.state_dict()
-        return {name: t.half() if name == "head.references" else t for name, t in state.items()}
+        return {name: t.half() if name == REFERENCES else t for name, t in state.items()}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """See `System`."""

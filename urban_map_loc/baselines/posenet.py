@@ -37,9 +37,9 @@ class PoseNet(LearnedRegression):
 
     def loss(self, step: int) -> Tensor:
         """The answer's loss, and that of the auxiliary regressors."""
-        tiles, poses = self.draw(step, self.config.batch_size)
-        position, quaternion = self.vector.of(poses)
-        answer, *aside = (beta_loss(vector, position, quaternion, self.config.beta) for vector in self.regressor(tiles))
+        batch = self.draw(step, self.config.batch_size)
+        position, quaternion = self.vector.of(batch.poses)
+        answer, *aside = (beta_loss(vector, position, quaternion, self.config.beta) for vector in self.regressor(batch.tiles))
         return answer + self.config.auxiliary_weight * sum(aside)
 
     @torch.inference_mode()

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from torch import Tensor
 
@@ -18,7 +20,7 @@ class LearnedRegression(LearnedSystem):
     """What PoseNet and VLocNet share."""
 
     def __init__(self, ground: Ground, config: Section, peak: float) -> None:
-        super().__init__(ground, config, peak)
+        super().__init__(ground, config, peak, replace(ground.config.network, head="regression"))
         self.vector = PoseVector(ground.batches.cells.centres)
 
     def index(self, progress: Progress) -> None:

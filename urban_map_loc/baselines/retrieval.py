@@ -26,7 +26,11 @@ class LearnedRetrieval(LearnedSystem):
     """What NetVLAD and CVFT share. The map is looked at along its roads, two lines each, facing either way."""
 
     def __init__(self, ground: Ground, config: Section, peak: float) -> None:
-        super().__init__(ground, config, peak)
+        # Views of one heading: as of MapNet's trunk that does not know what turning looks like.
+        self._looking = replace(
+            ground.config.network, head="cells", preset="resnet34", reference_spacing_m=ground.settings.references.spacing_m
+        )
+        super().__init__(ground, config, peak, self._looking)
         self._index: dict[str, Tensor] = {}
         self._nearest: NearestNeighbors | None = None
 
@@ -50,8 +54,7 @@ class LearnedRetrieval(LearnedSystem):
     def index(self, progress: Progress) -> None:
         """Describe the map's tiles; in half precision, in which they are kept."""
         ground = self.ground
-        along_roads = replace(ground.config.network, preset="resnet34", reference_spacing_m=ground.settings.references.spacing_m)
-        poses = reference_poses(ground.area, along_roads, ground.batches.cells)
+        poses = reference_poses(ground.area, self._looking, ground.batches.cells)
         self.network.eval()
         parts = []
         for first in range(0, len(poses), BATCH):

@@ -42,10 +42,10 @@ COLUMNS = (
 ALL_OF_A_ROW = ("system", "seed", "drive", "scans", *(c.name for c in COLUMNS), "train_s")
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """All rows, all numbers."""
+def as_csv(rows: Sequence[Row], names: Sequence[str] = ALL_OF_A_ROW) -> str:
+    """All rows, with the numbers of these names."""
     text = StringIO()
-    writer = csv.DictWriter(text, ALL_OF_A_ROW, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

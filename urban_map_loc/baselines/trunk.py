@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from urban_map_loc.mapnet.resnet import convolution
+
 
 def picture(tiles: Tensor, network: nn.Module) -> Tensor:
     """Tiles `(N, S, S)` or `(N, C, S, S)` of zeros and ones as `(N, C, S, S)` of the numbers in which a network computes."""
@@ -20,12 +22,12 @@ class SmallTrunk(nn.Sequential):
 
     def __init__(self, channels: int, features: int) -> None:
         super().__init__(
-            *_convolution(channels, 32, kernel=5, stride=2),
+            *convolution(channels, 32, kernel=5, stride=2),
             nn.MaxPool2d(2),
-            *_convolution(32, 64),
-            *_convolution(64, 128),
+            *convolution(32, 64),
+            *convolution(64, 128),
             nn.MaxPool2d(2),
-            *_convolution(128, 128),
+            *convolution(128, 128),
             nn.Conv2d(128, features, 3, padding=1),
         )
 
@@ -33,8 +35,3 @@ class SmallTrunk(nn.Sequential):
         """See the class."""
         found: Tensor = super().forward(picture(tiles, self))
         return found
-
-
-def _convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]

@@ -19,13 +19,10 @@ from torch import Tensor, nn
 from urban_map_loc.cloud.fcn_grid import CloudGrid
 from urban_map_loc.cloud.fcn_kernels import BANDS, FEATURES
 from urban_map_loc.config import FcnConfig
+from urban_map_loc.mapnet.resnet import convolution
 
 WIDTHS = (24, 40, 64, 96)  # channels at 1/2, 1/4, 1/8 and 1/16 of the grid
 FUSED = 16  # channels in which the scales are added
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class FcnNetwork(nn.Module):
@@ -35,7 +32,7 @@ class FcnNetwork(nn.Module):
         super().__init__()
         inputs = (FEATURES, *WIDTHS[:-1])
         self.down = nn.ModuleList(
-            nn.Sequential(_convolution(a, b, stride=2), _convolution(b, b)) for a, b in zip(inputs, WIDTHS, strict=True)
+            nn.Sequential(convolution(a, b, stride=2), convolution(b, b)) for a, b in zip(inputs, WIDTHS, strict=True)
         )
         self.skips = nn.ModuleList(nn.Conv2d(width, FUSED, 1) for width in WIDTHS)
         self.first = nn.Conv2d(FEATURES, FUSED, 1)

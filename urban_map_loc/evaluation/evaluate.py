@@ -21,7 +21,7 @@ from urban_map_loc.config import RecordingConfig
 from urban_map_loc.errors import AreaError, BagError
 from urban_map_loc.evaluation.extent import roads_rms_spread
 from urban_map_loc.evaluation.map_picture import draw_map
-from urban_map_loc.evaluation.metrics import evaluate_arrays, on_the_map
+from urban_map_loc.evaluation.metrics import evaluate_arrays
 from urban_map_loc.evaluation.moments import moments
 from urban_map_loc.evaluation.report import write_report
 from urban_map_loc.evaluation.run_files import Run, read_run, tum_line
@@ -87,8 +87,7 @@ def _record(run: Run, truth: NDArray[np.float64], area: AreaMap, path: Path, con
     from urban_map_loc.evaluation.recording import Recording
     from urban_map_loc.evaluation.rerun_file import write_recording
 
-    found = moments(run, truth, np.isfinite(truth).all(axis=1) & on_the_map(truth, area.bounds))
-    recording = Recording(run, truth, area, found, config)
+    recording = Recording(run, truth, area, moments(run, truth, area.bounds), config)
     write_recording(recording, run.title, path)
     if recording.clouds.missing:
         log.warning("%s: %s", path, recording.clouds.summary)

@@ -13,6 +13,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isqrt
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -145,6 +146,13 @@ def _lines(file: IO[str], path: Path) -> Iterator[str]:
         if left < 0:
             raise BagError(refusal(f"{path}, unpacked,", "largest_frames_mb", (most - left) / MB))
         yield line
+
+
+def tile_planes(bits: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Walls and free space `(S, S)` of `tile_bits`."""
+    size = isqrt(len(bits) * 8 // 2)
+    hits, free = np.unpackbits(bits)[: 2 * size * size].reshape(2, size, size)
+    return hits, free
 
 
 def tile_bits(tile: BuildingTile) -> NDArray[np.uint8]:

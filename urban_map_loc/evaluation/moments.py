@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.evaluation.lock import is_locked, runs_of, wrong_locks
+from urban_map_loc.evaluation.metrics import on_the_map
 from urban_map_loc.evaluation.pose_errors import WRONG_M, pose_errors
 from urban_map_loc.evaluation.run_files import Run
 
@@ -35,14 +36,15 @@ class Moment:
     mark: str = ""
 
 
-def moments(run: Run, truth: FloatArray, inside: NDArray[np.bool_]) -> list[Moment]:
+def moments(run: Run, truth: FloatArray, bounds: tuple[float, float, float, float]) -> list[Moment]:
     """All moments in order of time.
 
     Args:
         run: with what was answered.
         truth: `(N, 3)` true poses, NaN where unknown.
-        inside: `(N,)` clouds whose true place is known and on the map.
+        bounds: west, south, east, north [m] of the map.
     """
+    inside = np.isfinite(truth).all(axis=1) & on_the_map(truth, bounds)
     estimates = run.estimates
     error = pose_errors(estimates.poses, truth)
     locked = is_locked(estimates)

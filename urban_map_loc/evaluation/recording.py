@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from urban_map_loc.config import RecordingConfig, TileConfig
 from urban_map_loc.evaluation.area_picture import TRUTH, attribution_of
 from urban_map_loc.evaluation.cloud_picture import WALL_COLOUR
 from urban_map_loc.evaluation.colours import error_colours, error_scale_end_m, rgb
+from urban_map_loc.evaluation.frames import tile_planes
 from urban_map_loc.evaluation.lock import runs_of
 from urban_map_loc.evaluation.moments import Moment
 from urban_map_loc.evaluation.pose_errors import pose_errors
@@ -94,6 +94,7 @@ class Recording:
         self._run, self._truth, self._area, self._found, self._config = run, truth, area, found, config
         estimates = run.estimates
         self._stamps, self._poses, self._offered = estimates.stamp_s, estimates.poses, estimates.offered
+        self._errors = pose_errors(self._poses, truth)
         # Where clouds are put: at the estimate, else at the truth.
         self._put = np.where(self._offered[:, None], self._poses, truth)
         self.clouds = DriveClouds(run, self._put, config)
@@ -139,7 +140,7 @@ class Recording:
             if pieces:
                 yield Record(f"map/{name}", Strips([on_the_plane(p, ABOVE_M[name]) for p in pieces], colour, radius_m), ALWAYS)
                 yield Record(f"geo/{name}", GeoLines([self._area.plane.to_geodetic(p) for p in pieces], colour), ALWAYS)
-        errors = pose_errors(self._poses, self._truth)["position"]
+        errors = self._errors["position"]
         locked = self._answers[self._offered[self._answers]]
         colours = error_colours(errors[locked], error_scale_end_m(errors))
         yield Record("map/errors", Dots(on_the_plane(self._poses[locked, :2], ABOVE_M["errors"]), colours, 0.3), ALWAYS)
@@ -179,7 +180,7 @@ class Recording:
         return Ellipses(self._poses[rows, :2], half[:, ::-1], np.arctan2(axes[:, 1, 1], axes[:, 0, 1]), ESTIMATE_COLOUR)
 
     def _curves(self) -> Iterator[Record]:
-        errors = pose_errors(self._poses, self._truth)
+        errors = self._errors
         covariance = self._run.estimates.covariance
         curves = {f"error/{name}_m": errors[name] for name in ("position", "longitudinal", "lateral")}
         curves["error/sigma_m"] = np.sqrt(covariance[:, 0] + covariance[:, 2])
@@ -219,11 +220,10 @@ class Recording:
         for k in there:
             bits = frames[k].tile
             assert bits is not None
-            size = isqrt(len(bits) * 8 // 2)
-            hits, free = np.unpackbits(bits)[: 2 * size * size].reshape(2, size, size)
+            hits, free = tile_planes(bits)
             yield self._at(k, "tile", TilePicture(np.where(hits == 1, np.uint8(2), free)))
             if np.isfinite(self._put[k]).all():
-                walls = TileGrid(TileConfig(size_px=size, resolution_m=self._run.frames.tile_m)).centres(*np.nonzero(hits))
+                walls = TileGrid(TileConfig(size_px=len(hits), resolution_m=self._run.frames.tile_m)).centres(*np.nonzero(hits))
                 yield self._at(k, "map/tile_walls", Dots(on_the_plane(walls, ABOVE_M["walls"]), WALL_COLOUR, 0.15))
         placed = there[_known(self._put[there])]
         if len(placed):

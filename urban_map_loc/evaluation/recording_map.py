@@ -21,15 +21,14 @@ ROAD_COLOUR, ROAD_RADIUS_M = "#8f8a80", 0.25
 
 def map_records(area: AreaMap, drive: FloatArray, config: RecordingConfig) -> Iterator[Record]:
     """Buildings, of known and of assumed height apart, and roads: those nearest to the places `(N, 2)` [m] that the drive came by."""
-    chosen = nearest(area.buildings, drive, config.corners * 3 // 4)
+    chosen, near_roads = nearest(area.buildings, area.roads, drive, config.corners)
     footprints, tops, bottoms = area.buildings[chosen], area.building_heights[chosen], area.building_min_heights[chosen]
     unknown = ~np.isfinite(tops)
     tops = np.maximum(np.where(unknown, bottoms + config.assumed_height_m, tops), bottoms)
     for name, which, colour in (("buildings", ~unknown, BUILDING), ("buildings_of_assumed_height", unknown, BUILDING_EDGE)):
         if which.any():
             yield Record(f"map/{name}", extruded(footprints[which], bottoms[which], tops[which], colour), ALWAYS)
-    roads = area.roads[nearest(area.roads, drive, config.corners // 4)]
-    lines = [on_the_plane(shapely.get_coordinates(road)) for road in roads]
+    lines = [on_the_plane(shapely.get_coordinates(road)) for road in area.roads[near_roads]]
     yield Record("map/roads", Strips(lines, ROAD_COLOUR, ROAD_RADIUS_M), ALWAYS)
 
 

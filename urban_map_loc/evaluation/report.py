@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import ReportConfig
 from urban_map_loc.evaluation.area_picture import attribution_of
-from urban_map_loc.evaluation.metrics import on_the_map
 from urban_map_loc.evaluation.moments import moments
 from urban_map_loc.evaluation.report_data import report_data
 from urban_map_loc.evaluation.report_tables import figures, tables
@@ -47,8 +46,7 @@ def write_report(
     Raises:
         OutputError: `path` cannot be written.
     """
-    inside = np.isfinite(truth).all(axis=1) & on_the_map(truth, area.bounds)
-    data, clouds = report_data(run, truth, area, moments(run, truth, inside), config or ReportConfig())
+    data, clouds = report_data(run, truth, area, moments(run, truth, area.bounds), config or ReportConfig())
     names = [f"{role} {Path(name).name}" for role, name in run.info.get("files", {}).items()]
     version = run.info.get("versions", {}).get("urban_map_loc", "?")
     page = Template(_template("page.html")).substitute(

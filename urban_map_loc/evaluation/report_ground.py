@@ -28,8 +28,8 @@ def ground(area: AreaMap, drive: FloatArray, config: ReportConfig) -> tuple[Line
         it, and `east`, `north` of all corners, one after the other [m]. Rings are not closed; courtyards run the other way round.
     """
     buildings, roads = (shapely.simplify(shapes, config.simplified_m) for shapes in (area.buildings, area.roads))
-    buildings = buildings[nearest(buildings, drive, config.corners * 3 // 4)]
-    roads = roads[nearest(roads, drive, config.corners // 4)]
+    near_buildings, near_roads = nearest(buildings, roads, drive, config.corners)
+    buildings, roads = buildings[near_buildings], roads[near_roads]
     rings: list[tuple[int, FloatArray]] = []
     for building in shapely.orient_polygons(buildings):
         rings.append((1, shapely.get_coordinates(building.exterior)[:-1]))
@@ -37,7 +37,14 @@ def ground(area: AreaMap, drive: FloatArray, config: ReportConfig) -> tuple[Line
     return _columns(rings), _columns([(1, shapely.get_coordinates(road)) for road in roads])
 
 
-def nearest(shapes: NDArray[np.object_], drive: FloatArray, corners: int) -> NDArray[np.intp]:
+def nearest(
+    buildings: NDArray[np.object_], roads: NDArray[np.object_], drive: FloatArray, corners: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Numbers of the buildings and roads nearest to the drive `(N, 2)` [m], of at most `corners` together: three in four for buildings."""
+    return _nearest(buildings, drive, corners * 3 // 4), _nearest(roads, drive, corners // 4)
+
+
+def _nearest(shapes: NDArray[np.object_], drive: FloatArray, corners: int) -> NDArray[np.intp]:
     """Numbers of as many shapes as have so many corners together, those nearest to the drive `(N, 2)` [m], in their order."""
     count = shapely.get_num_coordinates(shapes)
     if count.sum() <= corners:

@@ -91,8 +91,8 @@ class Finder:
         promising = np.argsort(-scores)[: self.config.hypotheses]
         poses, scores = poses[promising], scores[promising]
         refined = min(self.config.refined_hypotheses, len(promising))
-        poses[:refined], _ = self.verifier.refine(points, origins, poses[:refined])
-        scores[:refined] = self.verifier.agreement(points, origins, poses[:refined])
+        poses[:refined], aligned = self.verifier.refine(points, origins, poses[:refined])
+        scores[:refined] = self.verifier.agreement(points, origins, poses[:refined], aligned)
         scores[refined:] = np.minimum(scores[refined:], scores[:refined].min())
         merits = scores + advantage(poses) if advantage else scores
         kept = distinct(poses, np.argsort(-merits), len(merits), SAME_M, SAME_RAD)

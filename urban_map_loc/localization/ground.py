@@ -60,7 +60,14 @@ class OneArea:
     def __init__(
         self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None, network: Network | None = None
     ) -> None:
-        """See `Localizer`.
+        """Loaded and ready.
+
+        Args:
+            area: the map.
+            model: trained on it.
+            config: all settings.
+            area_path: the area's file, beside which its rasters are kept; without it they are made in memory.
+            network: asked in place of the model's own.
 
         Raises:
             ModelError: the model was trained on another area.

@@ -43,32 +43,8 @@ class Localizer:
     The state is `T_map_odom` (REP-105): a late cloud needs odometry at its own stamp only.
     """
 
-    def __init__(
-        self, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None, network: Network | None = None
-    ) -> None:
-        """Made ready on one area: everything is loaded and compiled.
-
-        Args:
-            area: the map.
-            model: trained on it.
-            config: all settings.
-            area_path: the area's file, beside which its rasters are kept; without it they are made in memory.
-            network: asked in place of the model's own.
-
-        Raises:
-            ModelError: the model was trained on another area.
-            ConfigurationError: device cuda, but there is no GPU.
-        """
-        self._stand_on(OneArea(area, model, config, area_path, network), config)
-
-    @classmethod
-    def on(cls, ground: Ground, config: LocalizerConfig) -> Localizer:
-        """Made ready on any ground."""
-        localizer = cls.__new__(cls)
-        localizer._stand_on(ground, config)
-        return localizer
-
-    def _stand_on(self, ground: Ground, config: LocalizerConfig) -> None:
+    def __init__(self, ground: Ground, config: LocalizerConfig) -> None:
+        """Made ready on a ground: everything is compiled."""
         self.ground, self.area, self.trained, self.config = ground, ground.area, ground.trained, config
         self.tile_config = self.trained.tile
         self.renderer = ScanRenderer(self.tile_config)
@@ -84,9 +60,16 @@ class Localizer:
         warm_up(self)
 
     @classmethod
+    def of_area(
+        cls, area: AreaMap, model: Checkpoint, config: LocalizerConfig, area_path: Path | None = None, network: Network | None = None
+    ) -> Localizer:
+        """On one area; see `OneArea`."""
+        return cls(OneArea(area, model, config, area_path, network), config)
+
+    @classmethod
     def load(cls, area_path: Path, model_path: Path | None, config: LocalizerConfig, wait: bool = False) -> Localizer:
         """From files: an area file with its model, or the folder of an atlas without; see `load_ground`."""
-        return cls.on(load_ground(area_path, model_path, config, wait), config)
+        return cls(load_ground(area_path, model_path, config, wait), config)
 
     @property
     def raster(self) -> BuildingRaster:
@@ -268,8 +251,9 @@ class Localizer:
             self._lock(Pose2.from_array(self.finder.poses[0]) @ T_odom_base.inverse(), T_odom_base)
 
     def _overruled(self, pose: Pose2, T_odom_base: Pose2) -> str:
-        own = float(self.verifier.agreement(*self.drive.points(T_odom_base), pose.as_array()[None])[0])
-        return self.rules.overruled(own, pose.as_array(), self.finder, self.drive)
+        seen, own = self.drive.points(T_odom_base), pose.as_array()[None]
+        agreement = float(self.verifier.agreement(*seen, own, self.verifier.score(*seen, own))[0])
+        return self.rules.overruled(agreement, own[0], self.finder, self.drive)
 
     def _attend(self, T_odom_base: Pose2) -> None:
         """Say where the car is, or may be, so that the map there is at hand."""

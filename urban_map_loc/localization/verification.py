@@ -56,10 +56,10 @@ class Verification(ABC):
         walls = there + gone + self.config.expected_hidden * hidden
         return there / (walls + self.config.expected_belief), walls / (walls + self.config.expected_belief)
 
-    def agreement(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> FloatArray:
-        """How well poses `(K, 3)` and the map explain each other's walls `(K,)`: the mean of `score` and `found`."""
+    def agreement(self, points: FloatArray, origins: FloatArray, poses: FloatArray, scores: FloatArray) -> FloatArray:
+        """How well poses `(K, 3)`, whose `score` is known, and the map explain each other's walls `(K,)`: the mean of that and `found`."""
         found, _ = self.found(rays_to(points, origins), poses)
-        return 0.5 * (self.score(points, origins, poses) + found)
+        return 0.5 * (scores + found)
 
     @abstractmethod
     def refine(self, points: FloatArray, origins: FloatArray, poses: FloatArray) -> tuple[FloatArray, FloatArray]:

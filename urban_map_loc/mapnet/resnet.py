@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    """A convolution that keeps the side but for its stride, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
@@ -20,7 +21,7 @@ class _BasicBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            _convolution(inputs, outputs, stride), nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+            convolution(inputs, outputs, stride), nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
         )
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
@@ -38,7 +39,7 @@ class ResNet34Trunk(nn.Sequential):
     features = 512
 
     def __init__(self, channels: int) -> None:
-        layers: list[nn.Module] = [_convolution(channels, 64, stride=2, kernel=7), nn.MaxPool2d(3, 2, 1)]
+        layers: list[nn.Module] = [convolution(channels, 64, stride=2, kernel=7), nn.MaxPool2d(3, 2, 1)]
         inputs = 64
         for outputs, blocks in ((64, 3), (128, 4), (256, 6), (self.features, 3)):
             for block in range(blocks):

@@ -23,6 +23,7 @@ from urban_map_loc.config import AtlasTrainingConfig, TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError, UrbanMapLocError
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.inference import choose_device
+from urban_map_loc.reading import json_of
 from urban_map_loc.settings import to_dict
 from urban_map_loc.training.claims import claim
 from urban_map_loc.training.run import train
@@ -87,8 +88,8 @@ def is_trained(region: Region, config: TrainConfig, start: Checkpoint | None) ->
             metadata = file.metadata() or {}
         return bool(
             metadata["area_hash"] == region.area_hash
-            and json.loads(metadata["config"]) == json.loads(json.dumps(to_dict(config)))
-            and json.loads(metadata["summary"]).get("start") == start_in_words(start)
+            and json_of(metadata["config"]) == json.loads(json.dumps(to_dict(config)))
+            and json_of(metadata["summary"]).get("start") == start_in_words(start)
         )
     except (SafetensorError, OSError, KeyError, ValueError):
         return False
@@ -115,7 +116,7 @@ def work(
                         if not is_trained(region, config, start):
                             _train(region, config, device, resume, start, logs)
             except UrbanMapLocError as error:
-                failed[region.name] = " ".join(str(error).split())
+                failed[region.name] = str(error)
             if region.name in failed or is_trained(region, config, start):
                 left.remove(region)
                 progress(total - len(left), total)
@@ -194,4 +195,4 @@ def _process(number: int, jobs: int, arguments: Arguments) -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except UrbanMapLocError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        print(error, file=sys.stderr)

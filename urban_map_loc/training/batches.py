@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.area.roads import RoadRaster
-from urban_map_loc.config import ScanEffectsConfig, TrainConfig
+from urban_map_loc.config import MapNetConfig, ScanEffectsConfig, TrainConfig
 from urban_map_loc.errors import AreaError, ConfigurationError
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.batch import Batch
@@ -60,6 +61,12 @@ class TileBatches:
         raster = BuildingRaster.from_area(area, config.raster, cache)
         self.renderer = MapRenderer(raster, config.tile, roads)
         self._on_gpu = None if device.type == "cpu" else TorchMapRenderer(raster, config.tile, roads, str(device))
+
+    def comparing(self, network: MapNetConfig) -> TileBatches:
+        """The same tiles, with the references that another network compares them with."""
+        other = copy(self)
+        other.network = network
+        return other
 
     def draw(self, seed: tuple[int, ...], count: int) -> Batch:
         """`count` tiles, rounded down to whole stretches of a drive; the same seed and count give the same batch."""

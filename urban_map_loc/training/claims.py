@@ -21,6 +21,7 @@ from typing import Any
 
 from urban_map_loc.config import AtlasTrainingConfig
 from urban_map_loc.errors import ModelError, OutputError
+from urban_map_loc.reading import json_of
 
 
 class Claim:
@@ -98,7 +99,7 @@ def claim(path: Path, config: AtlasTrainingConfig) -> Claim | None:
 def _said(path: Path) -> dict[str, Any]:
     """What a claim file says; nothing where it is gone or only half written."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}

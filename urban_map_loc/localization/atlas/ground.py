@@ -161,7 +161,7 @@ class AtlasGround:
             try:
                 self._take(self._pending.pop(number).result())
             except UrbanMapLocError as error:
-                self.failed[number] = " ".join(str(error).split())
+                self.failed[number] = str(error)
             except Exception as error:
                 self.failed[number] = f"unexpected {type(error).__name__}: {error}; please report it"
 
