@@ -48,6 +48,7 @@ def draw_accuracy_over_time(rows: Sequence[Row], path: Path) -> None:
     Raises:
         OutputError: the picture cannot be written.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     def draw(axes: Axes) -> None:
         for k, (system, seeds) in enumerate(by_system(rows).items()):
@@ -55,6 +56,9 @@ def draw_accuracy_over_time(rows: Sequence[Row], path: Path) -> None:
             recall = 100.0 * median(row[f"within_{WITHIN_M[0]:g}_m"] for row in seeds)
             axes.plot([at_ms], [recall], _marker(k), label=system, linestyle="none")
         axes.set(xlabel="time of a query [ms]", ylabel=f"scans within {WITHIN_M[0]:g} m [%]", xscale="log", ylim=(0.0, 100.0))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # the usual ones run into each other within two decades
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(f"{rows[0]['drive']}, each scan alone")
 
     _picture(path, draw)
