@@ -85,7 +85,7 @@ build/docs/packages: docs/requirements.txt
 build/mutation/packages: benchmark/mutation.requirements.txt
 build/docs/packages build/mutation/packages: $(STAMP)
 	@rm -rf $@
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --target $@ -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --target $@ -r $(filter %requirements.txt,$^)
 
 docs: build/docs/packages
 	PYTHONPATH=build/docs/packages $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs . build/docs/html

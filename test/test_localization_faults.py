@@ -15,6 +15,7 @@ from towns import crossing
 
 from urban_map_loc.config import FusionConfig, LocalizerConfig
 from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.expectation import rays_to
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.priors import Prior
 from urban_map_loc.localization.result import LocalizationResult, State
@@ -160,20 +161,36 @@ def test_scans_beside_the_tracked_pose_say_how_odometry_slipped(localizer: Local
     slip = Slip(localizer.verifier, FusionConfig())
     for k, carried in enumerate((Pose2(-5.0, 0.0, 0.0), Pose2(-6.0, 0.0, 0.0), Pose2(-7.0, 0.0, 0.0))):
         assert slip.reason == ""
-        slip.look(0.1, truth @ carried, scan)
+        look(slip, 0.1, truth @ carried, scan)
         assert slip.count == k + 1
         assert slip.offset.distance_to(carried.inverse()) < 0.5
     assert "they show the car 7 m further on" in slip.reason
-    slip.look(0.9, truth, scan)  # a scan that agrees with the map ends it
+    look(slip, 0.9, truth, scan)  # a scan that agrees with the map ends it
     assert (slip.count, slip.reason, slip.share) == (0, "", 0.0)
-    slip.look(0.1, truth @ Pose2(0.0, 0.0, 0.8), scan)
+    look(slip, 0.1, truth @ Pose2(0.0, 0.0, 0.8), scan)
     assert slip.offset.yaw == pytest.approx(-0.8, abs=0.05)
-    slip.look(0.1, truth @ Pose2(5.0, 0.0, 0.0), scan)  # elsewhere than the one before: no second witness
+    look(slip, 0.1, truth @ Pose2(5.0, 0.0, 0.0), scan)  # elsewhere than the one before: no second witness
     assert slip.count == 1
-    slip.look(0.1, truth, scan)  # nowhere better than where it is tracked
+    look(slip, 0.1, truth, scan)  # nowhere better than where it is tracked
     assert slip.count == 0
-    slip.look(0.1, truth @ Pose2(5.0, 0.0, 0.0), scan[:10])  # too little to say anything
+    look(slip, 0.1, truth @ Pose2(5.0, 0.0, 0.0), scan[:10])  # too little to say anything
     assert slip.count == 0
+
+
+def test_hits_that_fit_elsewhere_are_no_slip_where_what_the_map_has_in_sight_is_there(localizer: Localizer) -> None:
+    """As where fences and lorries stand before walls: only what is seen fits 5 m ahead, not what should be seen."""
+    scan = labelled_points(moments()[50])
+    truth, slip = moments()[50].T_map_base, Slip(localizer.verifier, FusionConfig())
+    ahead = np.ascontiguousarray(scan + [5.0, 0.0])
+    slip.look(0.1, 0.1, truth, ahead, rays_to(ahead, np.zeros_like(ahead)))
+    assert slip.count == 1
+    slip.look(0.1, 0.95, truth, ahead, rays_to(scan, np.zeros_like(scan)))
+    assert slip.count == 0
+
+
+def look(slip: Slip, agreement: float, T_map_base: Pose2, points: np.ndarray) -> None:
+    """A scan that agrees so well by what is seen and by what should be."""
+    slip.look(agreement, agreement, T_map_base, points, rays_to(points, np.zeros_like(points)))
 
 
 def labelled_points(moment: Moment) -> np.ndarray:

@@ -69,12 +69,13 @@ class Tracker:
         self._compared = (scan.stamp_s, travelled_m)
         pose = T_map_base.as_array()[None]
         score = float(self.verifier.score(scan.points, np.zeros_like(scan.points), pose)[0])
-        found, weight = (float(value[0]) for value in self.verifier.found(rays_of(scan, field_of_view_rad), pose))
+        rays = rays_of(scan, field_of_view_rad)
+        found, weight = (float(value[0]) for value in self.verifier.found(rays, pose))
+        self.slip.look(score, found, T_map_base, scan.points, rays)
         score = max(score, found) if found > fusion.lost_score else score
         self.agreement += min(1.0, progress_m / fusion.agreement_m) * (score - self.agreement)
         step = weight * (fusion.lost_score - score) * min(progress_m, LONGEST_STEP_M)
         self._disagreement_m = max(0.0, self._disagreement_m + step)
-        self.slip.look(score, T_map_base, scan.points)
         if self._disagreement_m == 0.0:
             self.doubted_since_m = travelled_m
 
