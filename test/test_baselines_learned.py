@@ -37,13 +37,13 @@ from urban_map_loc.config import (
 )
 from urban_map_loc.config.baselines import ReferencesConfig
 from urban_map_loc.errors import ModelError
-from urban_map_loc.geometry.pose2 import FloatArray, Pose2
+from urban_map_loc.geometry.pose2 import FloatArray, Pose2, wrap_angle
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 from urban_map_loc.tile.from_map import NO_EFFECTS
 
 SETTINGS = BaselinesConfig(
     references=ReferencesConfig(spacing_m=8.0),
-    posenet=PoseNetConfig(batch_size=24, learning_rate=2e-3, beta=1.0, feature_size=64, dropout=0.0),
+    posenet=PoseNetConfig(batch_size=24, learning_rate=5e-4, beta=1.0, feature_size=64, dropout=0.0),
     vlocnet=VLocNetConfig(batch_size=6, learning_rate=2e-3, width=8, feature_size=64, dropout=0.0, coarser=2),
     netvlad=NetVladConfig(batch_size=24, learning_rate=3e-3, features=32, centres=8, cluster_tiles=8, components=32),
     cvft=CvftConfig(batch_size=24, learning_rate=3e-3, features=16),
@@ -96,12 +96,40 @@ def test_a_few_steps_rank_the_truth_better_than_chance_and_a_file_answers_alike(
     anywhere = np.hypot(*(truth[:, None, :2] - truth[None, :, :2]).transpose(2, 0, 1))
     if issubclass(kind, LearnedRetrieval):  # chance finds 4 %: 20 m of 480 m of road
         assert np.mean(error < 10.0) > 0.12
-    else:  # regression goes to the middle first, where it is better than a place at random
+    else:  # regression goes to the middle first, where it is better than a place at random; see the test of knowing by heart
         assert error.mean() < 0.85 * anywhere.mean()
     again = kind(ground())
     again.load_tensors(load(save(system.tensors())))
     assert all(same(again.guesses(query, 5), answer) for query, answer in zip(queries[:5], answers[:5], strict=True))
     assert same(system.guesses(replace(queries[0], previous=None), 5), again.guesses(replace(queries[0], previous=None), 5))
+
+
+def shown(system: PoseNet | VLocNet) -> tuple[list[Query], FloatArray]:
+    """The tiles of a training's first step, as questions."""
+    if isinstance(system, PoseNet):
+        batch = system.draw(0, system.config.batch_size)
+        return [Query(tile.numpy(), np.zeros((0, 2))) for tile in batch.tiles], batch.poses.numpy()
+    poses, tiles = system.pairs(0)
+    before, now = tiles.numpy()[0::2], tiles.numpy()[1::2]
+    return [Query(n, np.zeros((0, 2)), PreviousView(b, Pose2.identity())) for b, n in zip(before, now, strict=True)], poses[1::2]
+
+
+@pytest.mark.parametrize(("kind", "steps"), [(PoseNet, 80), (VLocNet, 200)], ids=["PoseNet", "VLocNet"])
+def test_what_regresses_a_pose_learns_a_few_tiles_by_heart(kind: type[PoseNet] | type[VLocNet], steps: int) -> None:
+    """A town takes them hours; that they come to know a few tiles shows that network, loss and answer fit together."""
+    few = replace(SETTINGS, posenet=replace(SETTINGS.posenet, batch_size=6))
+    system = kind(replace(ground(), settings=few))
+    learner = Learner(system.network, lambda _: system.loss(0), 2e-3, CONFIG.training, Budget(steps=steps), 0, "by heart")
+    for _ in range(steps):
+        learner.step()
+    learner.finish()
+    queries, truth = shown(system)
+    answered = np.array([system.guesses(query, 1).poses[0] for query in queries])
+    off_m = np.median(np.hypot(*(answered - truth)[:, :2].T))
+    off_rad = np.median(np.abs(wrap_angle(answered[:, 2] - truth[:, 2])))
+
+    assert off_m < 15.0  # the middle of the town is 60 m away
+    assert off_rad < 0.2
 
 
 class Line(nn.Module):

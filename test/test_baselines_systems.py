@@ -50,7 +50,7 @@ SETTINGS = BaselinesConfig(
     mapnet_plus=MapNetPlusConfig(drive_share=0.1),
     feature_match=FeatureMatchConfig(spacing_m=15.0, samples=20_000, checked=100),
 )
-ASKED = 12
+ASKED = 30
 SENSOR_ALONE = replace(NO_EFFECTS, range_noise_m=0.15, dropout=0.1)
 
 

@@ -13,6 +13,7 @@ from urban_map_loc.area.geopackage import write_area
 from urban_map_loc.cli.arguments import assignment
 from urban_map_loc.cli.main import run
 from urban_map_loc.config import TrainConfig, train_config
+from urban_map_loc.config.variants import chosen
 from urban_map_loc.errors import ConfigurationError
 from urban_map_loc.mapnet.checkpoint import load_checkpoint
 
@@ -26,6 +27,10 @@ def test_the_papers_network_brings_the_papers_numbers_unless_others_are_given() 
     assert (paper.network.feature_size, paper.network.dropout, paper.sampler.tuple_length) == (2048, 0.5, 3)
     other = train_config({"network.preset": "resnet34", "network.head": "regression", "network.dropout": 0.1, "sampler.tuple_length": 5})
     assert (other.network.feature_size, other.network.dropout, other.sampler.tuple_length) == (2048, 0.1, 5)
+
+
+def test_a_choice_in_settings_that_are_there_brings_the_same() -> None:
+    assert chosen(TrainConfig(), "network.head", "regression") == train_config({"network.head": "regression"})
 
 
 @pytest.mark.parametrize(("name", "value"), [("sampler.nothing", 1), ("nothing", 1), ("sampler.tuple_length", 0), ("network.head", "none")])

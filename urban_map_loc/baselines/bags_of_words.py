@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from urban_map_loc.baselines.references import Retrieval
+from urban_map_loc.baselines.references import References
+from urban_map_loc.baselines.retrieval import Retrieval
 from urban_map_loc.baselines.sift import upright_descriptors
 from urban_map_loc.baselines.system import Progress
 from urban_map_loc.baselines.vocabulary import Descriptors, VocabularyTree, Words
@@ -91,9 +92,9 @@ class TreeHistogram(_OfWords):
         """Histograms of the map's views, then their weights."""
         self._rarity = np.ones(1, dtype=np.float32)
         super().index(progress)
-        counts = self._vectors.astype(np.float32)
+        counts = self.references.descriptors.astype(np.float32)
         self._rarity = rarity(counts > 0.0)
-        self.take_references(self._poses, _of_sum_one(counts * self._rarity))
+        self.references = References(self.references.poses, _of_sum_one(counts * self._rarity), self.metric)
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights too."""

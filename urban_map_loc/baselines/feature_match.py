@@ -16,11 +16,12 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.baselines.references import BATCH, road_poses
+from urban_map_loc.baselines.references import road_poses
 from urban_map_loc.baselines.sift import SIZE, Descriptors, keypoints, walls_of
 from urban_map_loc.baselines.system import Progress, Query, System, ranked_hypotheses
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.mapnet.hypotheses import Hypotheses, empty
+from urban_map_loc.mapnet.references import BATCH
 from urban_map_loc.tile.grid import TileGrid
 
 

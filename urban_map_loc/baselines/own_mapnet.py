@@ -14,7 +14,7 @@ from torch import Tensor
 
 from urban_map_loc.baselines.system import Budget, Ground, Progress, Query, System, ranked_hypotheses
 from urban_map_loc.config import AdaptConfig, LocalizerConfig, TrainConfig
-from urban_map_loc.config.variants import VARIANTS
+from urban_map_loc.config.variants import chosen
 from urban_map_loc.errors import BagError, ModelError
 from urban_map_loc.localization.verification import Verifier
 from urban_map_loc.mapnet.checkpoint import REFERENCES, Checkpoint
@@ -104,9 +104,7 @@ class MapNetRegression(MapNetCells):
     source = PAPER
 
     def _configured(self, config: TrainConfig) -> TrainConfig:
-        paper = VARIANTS["network.head", "regression"]
-        length = int(paper["sampler.tuple_length"])
-        return replace(config, network=replace(config.network, head="regression"), sampler=replace(config.sampler, tuple_length=length))
+        return chosen(config, "network.head", "regression")
 
 
 class MapNetPlus(MapNetRegression):

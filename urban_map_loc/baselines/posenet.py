@@ -11,15 +11,19 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from urban_map_loc.baselines.googlenet import PoseGoogLeNet
+from urban_map_loc.baselines.quaternions import same_side
 from urban_map_loc.baselines.regression import LearnedRegression
 from urban_map_loc.baselines.system import Ground, Query
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 
 def beta_loss(answer: Tensor, position: Tensor, quaternion: Tensor, beta: float) -> Tensor:
-    """`|x - x'| + beta |q - q' / |q'||`, the mean over 7-vectors `(N, 7)` (equation 1 of the paper); truths are `(N, 3)` and `(N, 4)`."""
+    """`|x - x'| + beta |q - q' / |q'||`, the mean over 7-vectors `(N, 7)` (equation 1 of the paper); truths are `(N, 3)` and `(N, 4)`.
+
+    Of the two quaternions that are the answer's rotation the nearer one counts: else a street that leads west would ask for both.
+    """
     off = torch.linalg.vector_norm(answer[:, :3] - position, dim=1)
-    turned = torch.linalg.vector_norm(normalize(answer[:, 3:], dim=1) - quaternion, dim=1)
+    turned = torch.linalg.vector_norm(same_side(normalize(answer[:, 3:], dim=1), quaternion) - quaternion, dim=1)
     return (off + beta * turned).mean()
 
 

@@ -1,38 +1,66 @@
 # Copyright 2026 urban_map_loc maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""Retrieval by a learned descriptor: the map's tiles are described once, and the nearest ones to what a car sees are the answer."""
+"""Retrieval: the map's tiles are described once, and the nearest ones to what a car sees are the answer."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
+from numpy.typing import NDArray
 from torch import Tensor
 
 from urban_map_loc.baselines.learned import LearnedSystem
-from urban_map_loc.baselines.system import Ground, Progress, Query, ranked_hypotheses
+from urban_map_loc.baselines.references import DESCRIPTORS, POSES, References, looking, reference_views
+from urban_map_loc.baselines.system import Ground, Progress, Query, System
 from urban_map_loc.mapnet.hypotheses import Hypotheses
-from urban_map_loc.mapnet.references import BATCH, reference_poses
+from urban_map_loc.mapnet.references import BATCH
 from urban_map_loc.settings import Section
 
 INDEX = "index."
-POSES, DESCRIPTORS = "poses", "descriptors"
+
+
+class Retrieval(System):
+    """A system that describes a tile by a vector without having learned to."""
+
+    metric: ClassVar[str] = "euclidean"
+    references: References
+
+    @abstractmethod
+    def describe(self, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The vector `(D,)` of a tile `(S, S)` or `(C, S, S)`."""
+
+    def index(self, progress: Progress) -> None:
+        """Describe the map's views."""
+        poses = reference_views(self.ground)
+        vectors = []
+        for first in range(0, len(poses), BATCH):
+            vectors += [self.describe(tile) for tile in self.ground.batches.renderer.tiles(poses[first : first + BATCH])]
+            progress(min(1.0, (first + BATCH) / len(poses)), f"{len(vectors)} tiles described")
+        self.references = References(poses, np.stack(vectors), self.metric)
+
+    def guesses(self, query: Query, count: int) -> Hypotheses:
+        """The nearest views' poses."""
+        return self.references.nearest(self.describe(query.tile), count, self.ground.settings)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The references; what describes tiles is added by each system."""
+        return self.references.tensors()
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """See `System`."""
+        self.references = References.of_tensors(tensors, self.metric)
 
 
 class LearnedRetrieval(LearnedSystem):
-    """What NetVLAD and CVFT share. The map is looked at along its roads, two lines each, facing either way."""
+    """The same with descriptors that a network learns."""
 
     def __init__(self, ground: Ground, config: Section, peak: float) -> None:
-        # Views of one heading: as of MapNet's trunk that does not know what turning looks like.
-        self._looking = replace(
-            ground.config.network, head="cells", preset="resnet34", reference_spacing_m=ground.settings.references.spacing_m
-        )
-        super().__init__(ground, config, peak, self._looking)
-        self._index: dict[str, Tensor] = {}
-        self._nearest: NearestNeighbors | None = None
+        super().__init__(ground, config, peak, looking(ground))
+        self._references: References | None = None
+        self._shortening: dict[str, Tensor] = {}
 
     @abstractmethod
     def describe_seen(self, tiles: Tensor) -> Tensor:
@@ -52,9 +80,9 @@ class LearnedRetrieval(LearnedSystem):
 
     @torch.inference_mode()
     def index(self, progress: Progress) -> None:
-        """Describe the map's tiles; in half precision, in which they are kept."""
+        """Describe the map's tiles."""
         ground = self.ground
-        poses = reference_poses(ground.area, self._looking, ground.batches.cells)
+        poses = reference_views(ground)
         self.network.eval()
         parts = []
         for first in range(0, len(poses), BATCH):
@@ -62,31 +90,26 @@ class LearnedRetrieval(LearnedSystem):
             parts.append(self.describe_known(tiles.to(ground.device)).cpu())
             progress(min(1.0, (first + BATCH) / len(poses)), f"{first + len(tiles)} tiles described")
         found = torch.cat(parts)
-        by = self.shortening(found)
-        self._take({POSES: torch.from_numpy(poses), DESCRIPTORS: self.shortened(found, by).half()} | by)
-
-    def _take(self, index: dict[str, Tensor]) -> None:
-        self._index = index
-        self._nearest = NearestNeighbors(algorithm="brute").fit(index[DESCRIPTORS].float().numpy())
+        self._shortening = self.shortening(found)
+        self._references = References(poses, self.shortened(found, self._shortening).numpy())
 
     @torch.inference_mode()
     def guesses(self, query: Query, count: int) -> Hypotheses:
-        """The poses of the map's nearest tiles; the nearer, the better."""
-        if self._nearest is None:
+        """The poses of the map's nearest tiles."""
+        if self._references is None:
             raise RuntimeError(f"{self.name} is asked before its index is made")
         descriptor = self.describe_seen(torch.from_numpy(query.tile)[None].to(self.ground.device)).cpu()
-        poses, settings = self._index[POSES].numpy(), self.ground.settings
-        wanted = min(settings.answers.looked_through, len(poses))
-        distances, nearest = self._nearest.kneighbors(self.shortened(descriptor, self._index).numpy(), wanted)
-        return ranked_hypotheses(poses[nearest[0]], -np.square(distances[0]), count, settings)
+        return self._references.nearest(self.shortened(descriptor, self._shortening).numpy()[0], count, self.ground.settings)
 
     def tensors(self) -> dict[str, Tensor]:
         """The network's, and the index."""
-        return super().tensors() | {INDEX + name: tensor for name, tensor in self._index.items()}
+        index = {} if self._references is None else self._references.tensors() | self._shortening
+        return super().tensors() | {INDEX + name: tensor for name, tensor in index.items()}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Both."""
         index = {name.removeprefix(INDEX): tensor for name, tensor in tensors.items() if name.startswith(INDEX)}
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(INDEX)})
         if index:
-            self._take(index)
+            self._references = References.of_tensors(index)
+            self._shortening = {name: tensor for name, tensor in index.items() if name not in (POSES, DESCRIPTORS)}

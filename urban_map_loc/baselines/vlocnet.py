@@ -18,6 +18,7 @@ from urban_map_loc.baselines.regression import LearnedRegression
 from urban_map_loc.baselines.semantics import AreaSemantics
 from urban_map_loc.baselines.system import Ground, Query
 from urban_map_loc.baselines.vlocnet_network import VLocNetwork
+from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.criterion import Scales
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 from urban_map_loc.mapnet.se2 import relative
@@ -31,10 +32,10 @@ Steps = tuple[Vector, Vector]
 
 
 def errors(answer: Vector, truth: Vector) -> tuple[Tensor, Tensor]:
-    """Euclidean errors `(N,)` of position and of the normalised quaternion (equations 1 and 2 of the paper)."""
+    """Euclidean errors `(N,)` of position and of the normalised quaternion or its negative (equations 1 and 2 of the paper)."""
     position, quaternion = answer
     off = torch.linalg.vector_norm(position - truth[0], dim=1)
-    return off, torch.linalg.vector_norm(normalize(quaternion, dim=1) - truth[1], dim=1)
+    return off, torch.linalg.vector_norm(same_side(normalize(quaternion, dim=1), truth[1]) - truth[1], dim=1)
 
 
 def motion_between(before: Vector, now: Vector) -> Vector:
@@ -48,14 +49,15 @@ class VLocNetCriterion(nn.Module):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__()
-        self.pose, self.consistency, self.odometry = (Scales(ground.config.criterion) for _ in range(3))
+        start = replace(ground.config.criterion, rotation_log_scale=ground.settings.vlocnet.rotation_log_scale)
+        self.pose, self.consistency, self.odometry = (Scales(start) for _ in range(3))
         self.semantics_log_scale = nn.Parameter(torch.zeros(()))
 
     def forward(self, answers: Steps, truths: Steps, odometry: Vector, driven: Vector, surprise: Tensor) -> Tensor:
         """Loss of the poses before and now, of the motion between them, of the odometry stream, and of the semantic branch."""
         losses = [self.pose(*errors(answer, truth)) / len(answers) for answer, truth in zip(answers, truths, strict=True)]
         for scales, answer in ((self.consistency, motion_between(*answers)), (self.odometry, odometry)):
-            losses.append(scales(*errors((answer[0], same_side(answer[1], driven[1])), driven)))
+            losses.append(scales(*errors(answer, driven)))
         losses.append(surprise * torch.exp(-self.semantics_log_scale) + self.semantics_log_scale)
         return torch.stack(losses).sum()
 
@@ -78,15 +80,19 @@ class VLocNet(LearnedRegression):
         roads = renderer.roads or RoadRaster.from_area(ground.area, ground.config.raster, ground.config.roads, ground.cache)
         self._semantics = AreaSemantics(renderer.raster, roads, ground.config.tile, config.coarser)
 
+    def pairs(self, step: int) -> tuple[FloatArray, Tensor]:
+        """Poses `(2 B, 3)` [m, rad] in `map` and tiles `(2 B, ...)` of a step's pairs: one before, one now, one before..."""
+        batches, random = self.ground.batches, np.random.default_rng((Drives.TRAINING, self.ground.seed, step))
+        poses = self._sampler.draw(2 * self.config.batch_size, random)
+        return poses, batches.tiles(poses, batches.effects, int(random.integers(2**31)), stretch=2)
+
     def loss(self, step: int) -> Tensor:
         """All tasks on the pairs of a step."""
-        ground = self.ground
-        random = np.random.default_rng((Drives.TRAINING, ground.seed, step))
-        drawn = self._sampler.draw(2 * self.config.batch_size, random)
-        tiles = ground.batches.tiles(drawn, ground.batches.effects, int(random.integers(2**31)), stretch=2).to(ground.device)
-        labels = self._semantics.labels(drawn).to(ground.device)
-        poses = torch.from_numpy(drawn).float().to(ground.device)
-        seen = self.streams.see(tiles)
+        drawn, tiles = self.pairs(step)
+        device = self.ground.device
+        labels = self._semantics.labels(drawn).to(device)
+        poses = torch.from_numpy(drawn).float().to(device)
+        seen = self.streams.see(tiles.to(device))
         (before3, now3), (before4, now4) = ((stage[0::2], stage[1::2]) for stage in (seen.stage3, seen.stage4))
         position, quaternion = self.streams.locate(torch.cat([before4, now4]), torch.cat([before4, before4]))
         count = len(before4)

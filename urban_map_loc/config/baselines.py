@@ -26,10 +26,6 @@ class ReferencesConfig(Section):
     """Where retrieval systems look at the map: along the roads, as MapNet's cells do."""
 
     spacing_m: float = setting(3.0, "distance between views along roads, as MapNet's", unit="m", low=0.5, high=50.0)
-    headings: int = setting(
-        4, "headings in which each place is looked at, from the road's on: cars drive along roads, and across at junctions", low=1, high=72
-    )
-    neighbours: int = setting(400, "so many of the most alike views are looked through for distinct answers", low=1)
 
 
 @dataclass(frozen=True)
