@@ -10,8 +10,9 @@ WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 # Long checks, each a target `nightly-NAME` below; a new one needs a name here and a target there.
-NIGHTLY := fuzz
+NIGHTLY := fuzz guided
 CASES ?= 10000
+MINUTES ?= 10
 
 .PHONY: help setup demo test nightly $(NIGHTLY:%=nightly-%) lint audit bench clean
 
@@ -19,7 +20,7 @@ help:
 	@echo 'make setup   .venv with everything, ROS 2 included (Python 3.11 or 3.12)'
 	@echo 'make demo    map, train, drive, localize through the real node over DDS, evaluate: offline, under build/demo'
 	@echo 'make test    the tests (TESTS=test/test_x.py for some of them)'
-	@echo 'make nightly  long checks: $(NIGHTLY) (CASES=10000 of each target, docs/security.md)'
+	@echo 'make nightly  long checks: $(NIGHTLY) (CASES=10000 and MINUTES=10 of each target, docs/security.md)'
 	@echo 'make audit   asks PyPI for known vulnerabilities of the pinned packages'
 	@echo 'make lint    ruff, mypy, and flake8 with the rules of ament (docs/linting.md)'
 	@echo 'make bench   the benchmark commands behind the figures in README'
@@ -49,6 +50,9 @@ nightly: $(NIGHTLY:%=nightly-%)
 
 nightly-fuzz: $(STAMP)
 	URBAN_MAP_LOC_FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 0 test/test_fuzz_files.py test/test_fuzz_structures.py
+
+nightly-guided: build/guided/packages
+	$(BIN)/python test/fuzz_guided.py --minutes $(MINUTES)
 
 # In an environment of its own: what audits is no part of what is audited. Needs a network.
 audit: $(STAMP)
@@ -80,10 +84,11 @@ coverage: $(STAMP)
 	$(BIN)/coverage report --omit='urban_map_loc/ros/*' --fail-under=90
 	$(BIN)/coverage report --include='urban_map_loc/ros/*' --fail-under=80
 
-# Packages of their own: Sphinx wants an older docutils than colcon has, and nothing else wants cosmic-ray.
+# Packages of their own: Sphinx wants an older docutils than colcon has, and nothing else wants cosmic-ray or atheris.
 build/docs/packages: docs/requirements.txt
 build/mutation/packages: benchmark/mutation.requirements.txt
-build/docs/packages build/mutation/packages: $(STAMP)
+build/guided/packages: test/guided.requirements.txt
+build/docs/packages build/mutation/packages build/guided/packages: $(STAMP)
 	@rm -rf $@
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --target $@ -r $(filter %requirements.txt,$^)
 

@@ -151,13 +151,15 @@ def learner(steps: int, seed: int = 0) -> Learner:
 
 def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     whole = learner(10)
-    learn(whole, tmp_path / "none", silent)
+    learn(whole, tmp_path / "none", 60.0, silent)
+    whole.finish()
     half = learner(10)
     for _ in range(4):
         half.step()
     half.save_state(tmp_path / "state")
     rest = learner(10)
-    learn(rest, tmp_path / "state", silent)
+    learn(rest, tmp_path / "state", 60.0, silent)
+    rest.finish()
     assert rest.steps == 10
     assert_identical(whole.network.state_dict(), rest.network.state_dict())
     assert list(tmp_path.iterdir()) == []
@@ -166,7 +168,7 @@ def test_an_interrupted_training_goes_on_as_if_it_had_not_been(tmp_path: Path) -
 def test_the_state_of_another_training_is_refused(tmp_path: Path) -> None:
     learner(3).save_state(tmp_path / "state")
     with pytest.raises(ModelError, match="of another area or other settings"):
-        learn(learner(3, seed=1), tmp_path / "state", silent)
+        learn(learner(3, seed=1), tmp_path / "state", 60.0, silent)
 
 
 def test_a_loss_that_is_not_finite_stops() -> None:

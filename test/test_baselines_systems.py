@@ -118,7 +118,7 @@ def test_mapnet_learns_within_steps_and_an_interrupted_training_goes_on_to_the_s
     assert straight.steps == 4
 
     def interrupt(done: float, words: str) -> None:
-        if done == 0.25:
+        if done == 0.5:
             signal.raise_signal(signal.SIGINT)
 
     halted = MapNetCells(ground)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fuzz_guided
 import pytest
 from fuzz_input import FUZZ, Reader, damaged, damages
 from fuzz_targets import TARGETS
@@ -28,3 +29,8 @@ def test_damaged_files(reader, target, data):
     other = data.draw(st.sampled_from(sorted(content for _, names in seeds for content in names.values())))
     content = damaged(files[name], data.draw(damages()), other)
     reader.read_files(target, {**files, name: content}, read)
+
+
+def test_what_coverage_leads_through_are_targets_with_files() -> None:
+    assert set(fuzz_guided.TARGETS) < set(TARGETS)
+    assert fuzz_guided.files("pcd") == [(0, "a.pcd"), (1, "a.pcd"), (2, "a.pcd")]

@@ -56,8 +56,10 @@ class LearnedSystem(System):
         """See `System.train`."""
         if not state.exists():
             self.begin()
-        learner = Learner(self.network, self.loss, self._peak, self.ground.config.training, budget, self.ground.seed, self._identity)
-        learn(learner, state, progress)
+        training = self.ground.config.training
+        learner = Learner(self.network, self.loss, self._peak, training, budget, self.ground.seed, self._identity)
+        learn(learner, state, training.checkpoint_seconds, progress)
+        learner.finish()
         self.steps = learner.steps
 
     def tensors(self) -> dict[str, Tensor]:

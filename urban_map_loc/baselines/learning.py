@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from urban_map_loc.training import state as kept
 from urban_map_loc.training.averaging import WeightAverage
 from urban_map_loc.training.interruption import Interruption
 from urban_map_loc.training.schedule import learning_rate
+from urban_map_loc.training.trainer import Step
 
 # Writing the state takes at most this share of the time.
 STATE_SHARE = 0.02
@@ -64,15 +66,16 @@ class Learner:
         """Share of the budget that is spent, 0 to 1."""
         return self.budget.share(self.steps, self.seconds)
 
-    def step(self) -> float:
-        """One optimizer step; the loss before it.
+    def step(self) -> Step:
+        """One optimizer step, with the loss before it.
 
         Raises:
             ModelError: the loss or its gradient is not finite.
         """
         began = time.perf_counter()
+        rate = learning_rate(self.peak, self.training.warmup_steps, self.steps, self.fraction)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.peak, self.training.warmup_steps, self.steps, self.fraction)
+            group["lr"] = rate
         torch.manual_seed(int(np.random.default_rng((self.seed, self.steps)).integers(2**63)))  # a resumed training drops out the same
         self.network.train()
         loss = self.loss(self.steps)
@@ -86,7 +89,7 @@ class Learner:
         self.steps += 1
         self.average.update(self.network, self.steps)
         self.seconds += time.perf_counter() - began
-        return value
+        return Step(value, norm, rate)
 
     def finish(self) -> None:
         """Leave the averaged weights in the network, in evaluation mode."""
@@ -112,7 +115,30 @@ class Learner:
         self.steps, self.seconds = int(metadata["steps"]), float(metadata["seconds"])
 
 
-def learn(learner: Learner, state: Path, progress: Progress) -> None:
+class Training(Protocol):
+    """A `Learner`, or MapNet's own `Trainer`."""
+
+    steps: int
+
+    @property
+    def fraction(self) -> float:
+        """Share of the budget that is spent, 0 to 1."""
+        ...
+
+    def step(self) -> Step:
+        """One optimizer step."""
+        ...
+
+    def save_state(self, path: Path) -> None:
+        """Everything that `load_state` needs to go on."""
+        ...
+
+    def load_state(self, path: Path) -> None:
+        """Go on where `save_state` left off."""
+        ...
+
+
+def learn(training: Training, state: Path, checkpoint_seconds: float, progress: Progress) -> None:
     """Train to the end of the budget, from `state` on if there is one; the state of a finished training is deleted.
 
     Raises:
@@ -120,18 +146,17 @@ def learn(learner: Learner, state: Path, progress: Progress) -> None:
         KeyboardInterrupt: after the state was saved.
     """
     if state.exists():
-        learner.load_state(state)
-    saved, pause_s = time.monotonic(), learner.training.checkpoint_seconds
+        training.load_state(state)
+    saved, pause_s = time.monotonic(), checkpoint_seconds
     with Interruption() as interruption:
-        while learner.fraction < 1.0:
-            loss = learner.step()
-            progress(learner.fraction, f"step {learner.steps}, loss {loss:.3f}")
+        while training.fraction < 1.0:
+            step = training.step()
+            progress(training.fraction, f"step {training.steps}, loss {step.loss:.3f}")
             if interruption.requested or time.monotonic() - saved > pause_s:
                 began = time.monotonic()
-                learner.save_state(state)
+                training.save_state(state)
                 saved = time.monotonic()
-                pause_s = max(learner.training.checkpoint_seconds, (saved - began) / STATE_SHARE)
+                pause_s = max(checkpoint_seconds, (saved - began) / STATE_SHARE)
             if interruption.requested:
-                raise KeyboardInterrupt(f"after {learner.steps} steps; the same command goes on from there")
-    learner.finish()
+                raise KeyboardInterrupt(f"after {training.steps} steps; the same command goes on from there")
     state.unlink(missing_ok=True)

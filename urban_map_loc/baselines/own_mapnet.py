@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from urban_map_loc.baselines.learning import learn
 from urban_map_loc.baselines.system import Budget, Ground, Progress, Query, System, ranked_hypotheses
 from urban_map_loc.config import AdaptConfig, LocalizerConfig, TrainConfig
 from urban_map_loc.config.variants import chosen
@@ -25,7 +25,6 @@ from urban_map_loc.mapnet.packaged import packaged_weights
 from urban_map_loc.mapnet.references import fill_references, reference_poses
 from urban_map_loc.training.adapt import Adapter
 from urban_map_loc.training.drive_tiles import DriveTiles
-from urban_map_loc.training.interruption import Interruption
 from urban_map_loc.training.machine import prepare
 from urban_map_loc.training.processes import ALONE
 from urban_map_loc.training.trainer import Trainer
@@ -59,20 +58,8 @@ class MapNetCells(System):
         training = replace(self.config.training, minutes=budget.minutes, steps=budget.steps)
         prepare(ground.device, ALONE)
         trainer = Trainer(ground.area, replace(self.config, training=training), ground.device, ground.cache)
-        if state.exists():
-            trainer.load_state(state)
-        saved = time.monotonic()
-        with Interruption() as interruption:
-            while trainer.fraction < 1.0:
-                step = trainer.step(interruption.requested)
-                progress(trainer.fraction, f"loss {step.loss:.2f}")
-                if step.interrupted or time.monotonic() - saved > training.checkpoint_seconds:
-                    trainer.save_state(state)
-                    saved = time.monotonic()
-                if step.interrupted:
-                    raise KeyboardInterrupt(f"{self.name} after {trainer.steps} steps; the same command goes on from there")
+        learn(trainer, state, training.checkpoint_seconds, progress)
         self.network, self.steps = trainer.average.network, trainer.steps
-        state.unlink(missing_ok=True)
 
     def index(self, progress: Progress) -> None:
         """What the network makes of the map's views."""

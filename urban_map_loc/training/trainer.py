@@ -56,8 +56,8 @@ class Step:
     loss: float
     gradient_norm: float
     learning_rate: float
-    recall: float
-    interrupted: bool
+    recall: float = math.nan
+    interrupted: bool = False
 
 
 class Trainer:
