@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -32,8 +33,22 @@ from urban_map_loc.training.warm_start import start_of
 
 Progress = Callable[[int, int], None]
 
-LOOK_S = 0.2  # for what others have finished
+# Pause between two looks at what others have finished; longer where a look takes long, as at thousands of files on a network.
+LEAST_PAUSE_S, LOOKING_SHARE = 0.2, 0.05
 INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every process that trains an atlas is told; `train_atlas` has the arguments' meaning."""
+
+    folder: Path
+    config: TrainConfig
+    device: str
+    resume: bool
+    start: str | None
+    logs: Path | None
+    sharing: AtlasTrainingConfig
 
 
 def train_atlas(
@@ -69,15 +84,15 @@ def train_atlas(
     begins_with = start_of(start, config)
     kept = sum(is_trained(region, config, begins_with) for region in atlas.regions)
     told = progress or (lambda done, total: None)
-    arguments = (atlas.folder, config, device, resume, start, logs, sharing or AtlasTrainingConfig())
+    job = Job(atlas.folder, config, device, resume, start, logs, sharing or AtlasTrainingConfig())
     if jobs == 1:
         _own_gpu(device, 0)
-        failed = work(*arguments, told)
+        failed = work(job, told)
         if failed:
             name, reason = next(iter(failed.items()))
             raise ModelError(f"{len(failed)} of {len(atlas.regions)} regions could not be trained, such as {name}: {reason}")
     else:
-        _supervise(atlas, jobs, arguments, told)
+        _supervise(atlas, jobs, job, told)
     return kept
 
 
@@ -95,41 +110,40 @@ def is_trained(region: Region, config: TrainConfig, start: Checkpoint | None) ->
         return False
 
 
-def work(
-    folder: Path,
-    config: TrainConfig,
-    device: str,
-    resume: bool,
-    given_start: str | None,
-    logs: Path | None,
-    sharing: AtlasTrainingConfig,
-    progress: Progress,
-) -> dict[str, str]:
+def work(job: Job, progress: Progress) -> dict[str, str]:
     """Train regions until all are done, by this process or by others; returns why some could not be, by their name."""
-    atlas, start = read_atlas(folder), start_of(given_start, config)
+    atlas, start = read_atlas(job.folder), start_of(job.start, job.config)
     total, left, failed = len(atlas.regions), list(atlas.regions), dict[str, str]()
     while left:
+        began, idle = time.monotonic(), True
         for region in list(left):
             try:
-                if not is_trained(region, config, start) and (mine := claim(_claim_file(region), sharing)):
+                if not is_trained(region, job.config, start) and (mine := claim(_claim_file(region), job.sharing)):
+                    idle = False
                     with mine:
-                        if not is_trained(region, config, start):
-                            _train(region, config, device, resume, start, logs)
+                        if not is_trained(region, job.config, start):
+                            _train(region, job, start)
             except UrbanMapLocError as error:
                 failed[region.name] = str(error)
-            if region.name in failed or is_trained(region, config, start):
+            if region.name in failed or is_trained(region, job.config, start):
                 left.remove(region)
                 progress(total - len(left), total)
-        if left:
-            time.sleep(LOOK_S)
+        if left and idle:
+            _pause(time.monotonic() - began)
     return failed
 
 
-def _train(region: Region, config: TrainConfig, device: str, resume: bool, start: Checkpoint | None, logs: Path | None) -> None:
+def _pause(looking_s: float) -> None:
+    """Wait between two looks that take so long."""
+    time.sleep(max(LEAST_PAUSE_S, looking_s / LOOKING_SHARE))
+
+
+def _train(region: Region, job: Job, start: Checkpoint | None) -> None:
     """Train a region's model, and make the rasters that the localizer will look for."""
     area = read_area(region.area)
-    BuildingRaster.from_area(area, config.raster, raster_cache(region.area), on_grid=True)
-    train(area, config, region.model, device=device, resume=resume, logs=logs / region.name if logs else None, start=start)
+    BuildingRaster.from_area(area, job.config.raster, raster_cache(region.area), on_grid=True)
+    logs = job.logs / region.name if job.logs else None
+    train(area, job.config, region.model, device=job.device, resume=job.resume, logs=logs, start=start)
 
 
 def _claim_file(region: Region) -> Path:
@@ -143,26 +157,24 @@ def _own_gpu(device: str, number: int) -> None:
         torch.cuda.set_device(number % torch.cuda.device_count())
 
 
-Arguments = tuple[Path, TrainConfig, str, bool, str | None, Path | None, AtlasTrainingConfig]
-
-
-def _supervise(atlas: Atlas, jobs: int, arguments: Arguments, progress: Progress) -> None:
+def _supervise(atlas: Atlas, jobs: int, job: Job, progress: Progress) -> None:
     """Have so many processes work; one that dies is replaced."""
     processes = multiprocessing.get_context("spawn")
-    _, config, _, _, given_start, _, sharing = arguments
-    start = start_of(given_start, config)
+    start = start_of(job.start, job.config)
 
     def begin(number: int) -> BaseProcess:
-        process = processes.Process(target=_process, args=(number, jobs, arguments), name=f"regions-{number}", daemon=True)
+        process = processes.Process(target=_process, args=(number, jobs, job), name=f"regions-{number}", daemon=True)
         process.start()
         return process
 
     workers = {number: begin(number) for number in range(jobs)}
-    left, died = list(atlas.regions), 0
+    left, died, looking_s = list(atlas.regions), 0, 0.0
     try:
         while workers:
-            time.sleep(LOOK_S)
-            done = [region for region in left if is_trained(region, config, start)]
+            _pause(looking_s)
+            began = time.monotonic()
+            done = [region for region in left if is_trained(region, job.config, start)]
+            looking_s = time.monotonic() - began
             if done:
                 left, died = [region for region in left if region not in done], 0
             progress(len(atlas.regions) - len(left), len(atlas.regions))
@@ -173,7 +185,7 @@ def _supervise(atlas: Atlas, jobs: int, arguments: Arguments, progress: Progress
                 if process.exitcode == INTERRUPTED:
                     raise KeyboardInterrupt
                 died += process.exitcode != 0
-                if process.exitcode != 0 and died <= sharing.attempts * jobs:
+                if process.exitcode != 0 and died <= job.sharing.attempts * jobs:
                     workers[number] = begin(number)
     except KeyboardInterrupt:
         for process in workers.values():
@@ -185,12 +197,12 @@ def _supervise(atlas: Atlas, jobs: int, arguments: Arguments, progress: Progress
         raise ModelError(f"{len(left)} of {len(atlas.regions)} regions were not trained, such as {left[0].name}; the lines above say why")
 
 
-def _process(number: int, jobs: int, arguments: Arguments) -> None:
+def _process(number: int, jobs: int, job: Job) -> None:
     """What each process does: as many threads as its share of the cores, and a line about each region that failed."""
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // jobs))
     try:
-        _own_gpu(arguments[2], number)
-        for name, reason in work(*arguments, lambda done, total: None).items():
+        _own_gpu(job.device, number)
+        for name, reason in work(job, lambda done, total: None).items():
             print(f"region {name}: {reason}", file=sys.stderr)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
