@@ -22,7 +22,7 @@ from urban_map_loc.baselines.learning import Learner, learn
 from urban_map_loc.baselines.netvlad import NetVlad
 from urban_map_loc.baselines.posenet import PoseNet
 from urban_map_loc.baselines.retrieval import LearnedRetrieval
-from urban_map_loc.baselines.system import Budget, Ground, PreviousView, Query
+from urban_map_loc.baselines.system import Budget, PreviousView, Query, SharedGround
 from urban_map_loc.baselines.vlocnet import VLocNet
 from urban_map_loc.config import (
     BaselinesConfig,
@@ -64,8 +64,8 @@ def silent(done: float, words: str) -> None:
 
 
 @cache
-def ground() -> Ground:
-    return Ground.of(crossing(), CONFIG, SETTINGS, CPU)
+def ground() -> SharedGround:
+    return SharedGround.of(crossing(), CONFIG, SETTINGS, CPU)
 
 
 def held_out(count: int) -> tuple[list[Query], FloatArray]:

@@ -22,7 +22,7 @@ from urban_map_loc.baselines.own_mapnet import MapNetCells, MapNetPlus, MapNetRe
 from urban_map_loc.baselines.questions import Questions, questions_of_map
 from urban_map_loc.baselines.registry import SYSTEMS, key_of, systems_named
 from urban_map_loc.baselines.ring_match import RingMatch
-from urban_map_loc.baselines.system import Budget, Ground, Query, System
+from urban_map_loc.baselines.system import Budget, Query, SharedGround, System
 from urban_map_loc.config import (
     BaselinesConfig,
     BuildingDistanceConfig,
@@ -59,19 +59,19 @@ def nothing(done: float, words: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def ground() -> Ground:
+def ground() -> SharedGround:
     training = TrainingConfig(minutes=0.0, steps=0, batch_size=16, warmup_steps=2)
-    return Ground.of(crossing(), TrainConfig(training=training, effects=SENSOR_ALONE), SETTINGS, torch.device("cpu"))
+    return SharedGround.of(crossing(), TrainConfig(training=training, effects=SENSOR_ALONE), SETTINGS, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
-def questions(ground: Ground) -> Questions:
+def questions(ground: SharedGround) -> Questions:
     poses = ground.batches.drives(Drives.VALIDATION, 2 * ASKED).poses.double().numpy()
     return questions_of_map(ground, poses[:: len(poses) // ASKED][:ASKED])
 
 
 @pytest.fixture(scope="module")
-def indexed(ground: Ground) -> Callable[[type[System]], System]:
+def indexed(ground: SharedGround) -> Callable[[type[System]], System]:
     """Each system once."""
     made: dict[type[System], System] = {}
 
@@ -84,7 +84,7 @@ def indexed(ground: Ground) -> Callable[[type[System]], System]:
     return get
 
 
-def chance(ground: Ground, questions: Questions) -> float:
+def chance(ground: SharedGround, questions: Questions) -> float:
     """Median error [m] of answers drawn from the roads."""
     drawn = ground.batches.drives(Drives.CALIBRATION, 200).poses.double().numpy()
     return float(np.median(np.hypot(*(drawn[:, None, :2] - questions.truth[None, :, :2]).transpose(2, 0, 1))))
@@ -135,7 +135,7 @@ def test_mapnet_learns_within_steps_and_an_interrupted_training_goes_on_to_the_s
     assert np.median(ask(straight, questions, nothing).error_m) < chance(ground, questions)
 
 
-def along_a_road(ground: Ground) -> DriveTiles:
+def along_a_road(ground: SharedGround) -> DriveTiles:
     """A drive through the town with odometry."""
     poses = np.column_stack([np.linspace(-100.0, 100.0, 101), np.zeros(101), np.zeros(101)])
     return DriveTiles(ground.batches.renderer.tiles(poses), poses, poses[:, 0] + 100.0, np.full(101, 200.0))
@@ -145,7 +145,7 @@ def along_a_road(ground: Ground) -> DriveTiles:
 def test_regression_learns_where_places_are(system, tmp_path):
     training = TrainingConfig(steps=1, batch_size=24, warmup_steps=3, average_decay=0.9)
     config = TrainConfig(tile=TileConfig(size_px=48, resolution_m=2.0), effects=NO_EFFECTS, training=training)
-    ground = Ground.of(crossing(), config, SETTINGS, torch.device("cpu"))
+    ground = SharedGround.of(crossing(), config, SETTINGS, torch.device("cpu"))
     it = system(replace(ground, drives=[along_a_road(ground)]))
     it.train(Budget(steps=30), tmp_path / "state", nothing)
     it.index(nothing)

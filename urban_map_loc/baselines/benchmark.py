@@ -14,7 +14,7 @@ from urban_map_loc.baselines.figures import ask, figures
 from urban_map_loc.baselines.kept import INDEX_S, ON, STEPS, TRAIN_S, Folder
 from urban_map_loc.baselines.questions import Questions
 from urban_map_loc.baselines.registry import key_of
-from urban_map_loc.baselines.system import Budget, Ground, Progress, System
+from urban_map_loc.baselines.system import Budget, Progress, SharedGround, System
 from urban_map_loc.errors import UrbanMapLocError
 
 # Row of the table and share done of what it is doing.
@@ -32,7 +32,7 @@ class Failure:
 
 
 def benchmark(
-    ground: Ground,
+    ground: SharedGround,
     systems: Sequence[type[System]],
     seeds: Sequence[int],
     drives: Mapping[str, Questions],
@@ -63,7 +63,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _rows(
-    system: type[System], ground: Ground, drives: Mapping[str, Questions], budget: Budget, folder: Folder, report: Report
+    system: type[System], ground: SharedGround, drives: Mapping[str, Questions], budget: Budget, folder: Folder, report: Report
 ) -> list[dict[str, Any]]:
     name = f"{key_of(system)}_{ground.seed}"
     model = name if not system.learns_from_drives else f"{name}_{'_'.join(sorted(drives))}"
@@ -88,7 +88,9 @@ def _rows(
     return rows
 
 
-def made(system: type[System], ground: Ground, budget: Budget, folder: Folder, name: str, say: Progress) -> tuple[System, dict[str, Any]]:
+def made(
+    system: type[System], ground: SharedGround, budget: Budget, folder: Folder, name: str, say: Progress
+) -> tuple[System, dict[str, Any]]:
     """A system that can be asked, and what making it took; from the folder where it was made before."""
     it = system(ground)
     if folder.model(name).is_file():

@@ -18,7 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from urban_map_loc.baselines.rings import map_rings, ring_of, road_places
-from urban_map_loc.baselines.system import Ground, Progress, Query, System, ranked_hypotheses
+from urban_map_loc.baselines.system import Progress, Query, SharedGround, System, ranked_hypotheses
 from urban_map_loc.geometry.pose2 import FloatArray, wrap_angle
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
@@ -33,7 +33,7 @@ class BuildingDistance(System):
     learns = False
     draws = False
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         super().__init__(ground)
         self.config = ground.settings.building_distance
 

@@ -20,7 +20,7 @@ from urban_map_loc.baselines.kept import Folder
 from urban_map_loc.baselines.pictures import draw_accuracy_over_time, draw_growth, draw_recall
 from urban_map_loc.baselines.questions import Questions, questions_of_drive, require_truth
 from urban_map_loc.baselines.registry import systems_named
-from urban_map_loc.baselines.system import Budget, Ground, System
+from urban_map_loc.baselines.system import Budget, SharedGround, System
 from urban_map_loc.baselines.tables import as_csv, as_markdown
 from urban_map_loc.config import BaselinesConfig, TrainConfig, train_config
 from urban_map_loc.errors import ConfigurationError, UrbanMapLocError
@@ -94,7 +94,7 @@ def compare(prepared: Prepared, device: str, report: Report) -> tuple[str, list[
         report(f"reading {name}", k / len(prepared.bags), "")
         drives[name] = questions_of_drive(bag, area, prepared.config.tile, settings.questions)
     ground = replace(
-        Ground.of(area, prepared.config, settings, choose_device(device), cache=raster_cache(wanted.area)),
+        SharedGround.of(area, prepared.config, settings, choose_device(device), cache=raster_cache(wanted.area)),
         drives=[questions.drive for questions in drives.values() if questions.drive is not None],
     )
     rows, failures = benchmark(ground, prepared.systems, wanted.seeds, drives, prepared.budget, wanted.out, report)

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from urban_map_loc.baselines.retrieval import LearnedRetrieval
 from urban_map_loc.baselines.sinkhorn import sinkhorn
-from urban_map_loc.baselines.system import Ground
+from urban_map_loc.baselines.system import SharedGround
 from urban_map_loc.baselines.triplets import elsewhere, soft_margin_loss, squared_distances
 from urban_map_loc.baselines.trunk import SmallTrunk
 from urban_map_loc.config import CvftConfig
@@ -65,7 +65,7 @@ class Cvft(LearnedRetrieval):
     name: ClassVar[str] = "CVFT"
     source: ClassVar[str] = "Shi et al. 2020"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         self.config = config = ground.settings.cvft
         super().__init__(ground, config, config.learning_rate)
         self.domains = CvftNetwork(ground.config.tile.planes, config)

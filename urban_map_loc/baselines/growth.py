@@ -20,7 +20,7 @@ from urban_map_loc.baselines.figures import ask
 from urban_map_loc.baselines.kept import Folder
 from urban_map_loc.baselines.questions import Questions
 from urban_map_loc.baselines.registry import key_of
-from urban_map_loc.baselines.system import Budget, Ground, System
+from urban_map_loc.baselines.system import Budget, SharedGround, System
 from urban_map_loc.errors import AreaError
 
 # Sizes and times do not depend on what is learned.
@@ -42,7 +42,7 @@ def cut_out(area: AreaMap, centre: tuple[float, float], radius_m: float) -> Area
 
 
 def growth(
-    ground: Ground,
+    ground: SharedGround,
     systems: Sequence[type[System]],
     questions: Questions,
     radii_m: Sequence[float],
@@ -56,7 +56,7 @@ def growth(
     some = Questions([questions.queries[k] for k in chosen], questions.truth[chosen])
     for radius_m in radii_m:
         area = cut_out(ground.area, centre, radius_m)
-        there = replace(Ground.of(area, ground.config, ground.settings, ground.device, ground.seed), drives=ground.drives)
+        there = replace(SharedGround.of(area, ground.config, ground.settings, ground.device, ground.seed), drives=ground.drives)
         west, south, east, north = area.bounds
         for system in systems:
             row = f"{system.name}, {radius_m:g} m"

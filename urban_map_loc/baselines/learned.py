@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from urban_map_loc.baselines.learning import Learner, learn
-from urban_map_loc.baselines.system import Budget, Ground, Progress, System
+from urban_map_loc.baselines.system import Budget, Progress, SharedGround, System
 from urban_map_loc.config import MapNetConfig
 from urban_map_loc.mapnet.batch import Batch
 from urban_map_loc.settings import Section, to_dict
@@ -25,7 +25,7 @@ class LearnedSystem(System):
     learns = True
     network: nn.Module
 
-    def __init__(self, ground: Ground, config: Section, peak: float, compared: MapNetConfig) -> None:
+    def __init__(self, ground: SharedGround, config: Section, peak: float, compared: MapNetConfig) -> None:
         """Weights are drawn after this.
 
         Args:

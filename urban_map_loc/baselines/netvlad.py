@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from urban_map_loc.baselines.netvlad_layer import NetVladLayer
 from urban_map_loc.baselines.retrieval import LearnedRetrieval
-from urban_map_loc.baselines.system import Ground
+from urban_map_loc.baselines.system import SharedGround
 from urban_map_loc.baselines.triplets import elsewhere, ranking_loss, squared_distances
 from urban_map_loc.baselines.trunk import SmallTrunk
 from urban_map_loc.config import NetVladConfig
@@ -45,7 +45,7 @@ class NetVlad(LearnedRetrieval):
     name: ClassVar[str] = "NetVLAD"
     source: ClassVar[str] = "Arandjelovic et al. 2016"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         self.config = config = ground.settings.netvlad
         super().__init__(ground, config, config.learning_rate)
         self.descriptors = NetVladNetwork(ground.config.tile.planes, config)

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from urban_map_loc.baselines.learning import learn
-from urban_map_loc.baselines.system import Budget, Ground, Progress, Query, System, ranked_hypotheses
+from urban_map_loc.baselines.system import Budget, Progress, Query, SharedGround, System, ranked_hypotheses
 from urban_map_loc.config import AdaptConfig, LocalizerConfig, TrainConfig
 from urban_map_loc.config.variants import chosen
 from urban_map_loc.errors import BagError, ModelError
@@ -40,7 +40,7 @@ class MapNetCells(System):
     source = f"this project's default, after {PAPER}"
     learns = True
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         super().__init__(ground)
         self.config = self._configured(replace(ground.config, seed=ground.seed))
         cells = ground.batches.cells
@@ -147,7 +147,7 @@ class VerifiedMapNet(PackagedMapNet):
     name = "MapNet cells, packaged, and map check"
     source = "this project's single-scan answer; no odometry"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         super().__init__(ground)
         self._verifier = Verifier(ground.area, ground.batches.renderer.raster, LocalizerConfig().verification)
 

@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from urban_map_loc.baselines.googlenet import PoseGoogLeNet
 from urban_map_loc.baselines.quaternions import same_side
 from urban_map_loc.baselines.regression import LearnedRegression
-from urban_map_loc.baselines.system import Ground, Query
+from urban_map_loc.baselines.system import Query, SharedGround
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 
@@ -33,7 +33,7 @@ class PoseNet(LearnedRegression):
     name: ClassVar[str] = "PoseNet"
     source: ClassVar[str] = "Kendall et al. 2015"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         self.config = config = ground.settings.posenet
         super().__init__(ground, config, config.learning_rate)
         self.regressor = PoseGoogLeNet(ground.config.tile.planes, config.feature_size, config.dropout)

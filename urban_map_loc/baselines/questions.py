@@ -12,7 +12,7 @@ import numpy as np
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.bags.reader import BagReader
 from urban_map_loc.bags.replay import SeenScan, seen_scans
-from urban_map_loc.baselines.system import Ground, PreviousView, Query
+from urban_map_loc.baselines.system import PreviousView, Query, SharedGround
 from urban_map_loc.config import AdaptConfig, LocalizerConfig, QuestionsConfig, TileConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.pose2 import FloatArray
@@ -84,7 +84,7 @@ def questions_of_drive(bag: BagReader, area: AreaMap, tile: TileConfig, config: 
     return Questions(queries, truth[chosen], DriveTiles.from_scans(seen, tile, AdaptConfig().keyframe_m))
 
 
-def questions_of_map(ground: Ground, poses: FloatArray, seed: int = 0) -> Questions:
+def questions_of_map(ground: SharedGround, poses: FloatArray, seed: int = 0) -> Questions:
     """Tiles that the map shows from poses `(N, 3)`, with what scans suffer; each with no previous view."""
     renderer = ground.batches.renderer
     tiles = renderer.tiles(poses, ground.config.effects, seed)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from urban_map_loc.baselines.system import Ground, ranked_hypotheses
+from urban_map_loc.baselines.system import SharedGround, ranked_hypotheses
 from urban_map_loc.config import BaselinesConfig, MapNetConfig
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.hypotheses import Hypotheses
@@ -21,19 +21,19 @@ from urban_map_loc.mapnet.references import reference_poses
 POSES, DESCRIPTORS = "poses", "descriptors"
 
 
-def road_poses(ground: Ground, spacing_m: float) -> FloatArray:
+def road_poses(ground: SharedGround, spacing_m: float) -> FloatArray:
     """Poses `(N, 3)` [m, rad] in `map` along the middles of the roads, heading along them."""
     # MapNet's references, one heading each.
     network = replace(ground.config.network, preset="small", reference_spacing_m=spacing_m, reference_lateral_m=0.0)
     return np.unique(reference_poses(ground.area, network, ground.batches.cells), axis=0)
 
 
-def looking(ground: Ground) -> MapNetConfig:
+def looking(ground: SharedGround) -> MapNetConfig:
     """How retrieval systems look at the map: as a MapNet whose trunk does not know what turning looks like; its views have one heading."""
     return replace(ground.config.network, head="cells", preset="resnet34", reference_spacing_m=ground.settings.references.spacing_m)
 
 
-def reference_views(ground: Ground) -> FloatArray:
+def reference_views(ground: SharedGround) -> FloatArray:
     """Poses `(M, 3)` [m, rad] in `map`: two lines along each road, facing either way."""
     return reference_poses(ground.area, looking(ground), ground.batches.cells)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from urban_map_loc.baselines.learned import LearnedSystem
 from urban_map_loc.baselines.pose_vector import PoseVector
-from urban_map_loc.baselines.system import Ground, Progress, ranked_hypotheses
+from urban_map_loc.baselines.system import Progress, SharedGround, ranked_hypotheses
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 from urban_map_loc.settings import Section
 
@@ -19,7 +19,7 @@ from urban_map_loc.settings import Section
 class LearnedRegression(LearnedSystem):
     """What PoseNet and VLocNet share."""
 
-    def __init__(self, ground: Ground, config: Section, peak: float) -> None:
+    def __init__(self, ground: SharedGround, config: Section, peak: float) -> None:
         super().__init__(ground, config, peak, replace(ground.config.network, head="regression"))
         self.vector = PoseVector(ground.batches.cells.centres)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from urban_map_loc.baselines.learned import LearnedSystem
 from urban_map_loc.baselines.references import DESCRIPTORS, POSES, References, looking, reference_views
-from urban_map_loc.baselines.system import Ground, Progress, Query, System
+from urban_map_loc.baselines.system import Progress, Query, SharedGround, System
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 from urban_map_loc.mapnet.references import BATCH
 from urban_map_loc.settings import Section
@@ -57,7 +57,7 @@ class Retrieval(System):
 class LearnedRetrieval(LearnedSystem):
     """The same with descriptors that a network learns."""
 
-    def __init__(self, ground: Ground, config: Section, peak: float) -> None:
+    def __init__(self, ground: SharedGround, config: Section, peak: float) -> None:
         super().__init__(ground, config, peak, looking(ground))
         self._references: References | None = None
         self._shortening: dict[str, Tensor] = {}

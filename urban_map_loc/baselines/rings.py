@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.baselines.system import Ground, Progress
+from urban_map_loc.baselines.system import Progress, SharedGround
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.tile.from_map import MapRenderer
 
@@ -41,7 +41,7 @@ def ring_of(points: FloatArray, directions: int) -> FloatArray:
     return ring
 
 
-def map_rings(ground: Ground, places: FloatArray, directions: int, progress: Progress) -> NDArray[np.float32]:
+def map_rings(ground: SharedGround, places: FloatArray, directions: int, progress: Progress) -> NDArray[np.float32]:
     """Rings `(N, directions)` [m] that the map shows at places `(N, 2)`, direction 0 east; infinite beyond the tile's range."""
     tile = ground.config.tile
     around = replace(tile, field_of_view_rad=2.0 * np.pi, sectors=tile.sectors_per_turn)

@@ -77,7 +77,7 @@ class Budget:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class SharedGround:
     """What all systems share of an area.
 
     Attributes:
@@ -103,7 +103,7 @@ class Ground:
     @classmethod
     def of(
         cls, area: AreaMap, config: TrainConfig, settings: BaselinesConfig, device: torch.device, seed: int = 0, cache: Path | None = None
-    ) -> Ground:
+    ) -> SharedGround:
         """Rasters and cells are made here, once for all systems.
 
         Raises:
@@ -123,7 +123,7 @@ class System(ABC):
         source: where it was published.
         learns: False where a budget changes nothing.
         draws: False where a seed changes nothing.
-        learns_from_drives: whether `Ground.drives` are used.
+        learns_from_drives: whether `SharedGround.drives` are used.
         steps: optimizer steps done.
     """
 
@@ -133,7 +133,7 @@ class System(ABC):
     draws: ClassVar[bool] = True
     learns_from_drives: ClassVar[bool] = False
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         self.ground = ground
         self.steps = 0
 

@@ -16,7 +16,7 @@ from urban_map_loc.area.roads import RoadRaster
 from urban_map_loc.baselines.quaternions import conjugate, product, rotated, same_side
 from urban_map_loc.baselines.regression import LearnedRegression
 from urban_map_loc.baselines.semantics import AreaSemantics
-from urban_map_loc.baselines.system import Ground, Query
+from urban_map_loc.baselines.system import Query, SharedGround
 from urban_map_loc.baselines.vlocnet_network import VLocNetwork
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.criterion import Scales
@@ -47,7 +47,7 @@ def motion_between(before: Vector, now: Vector) -> Vector:
 class VLocNetCriterion(nn.Module):
     """The sum of what each task is off by, divided by scales that are learned with the network (geometric consistency loss)."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         super().__init__()
         start = replace(ground.config.criterion, rotation_log_scale=ground.settings.vlocnet.rotation_log_scale)
         self.pose, self.consistency, self.odometry = (Scales(start) for _ in range(3))
@@ -68,7 +68,7 @@ class VLocNet(LearnedRegression):
     name: ClassVar[str] = "VLocNet"
     source: ClassVar[str] = "Valada et al. 2018"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: SharedGround) -> None:
         self.config = config = ground.settings.vlocnet
         super().__init__(ground, config, config.learning_rate)
         self.streams = VLocNetwork(ground.config.tile.planes, config)
