@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from urban_map_loc.config import LocalizerConfig
 from urban_map_loc.geometry.geodesy import LocalTangentPlane
 from urban_map_loc.localization.gnss_monitor import GnssFix, GnssState
 from urban_map_loc.localization.localizer import Localizer
+from urban_map_loc.simulation.gnss import recorded_fixes
 
 FloatArray = NDArray[np.float64]
 RECEIVER = "robotcar/2014-12-02-15-30-08/gps.csv"
@@ -43,11 +43,9 @@ class Receiver:
 
 def recorded(path: Path, plane: LocalTangentPlane) -> Receiver:
     """RobotCar's gps.csv."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    table = {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if name != "utm_zone"}
-    position = plane.to_enu(table["latitude"], table["longitude"])
-    return Receiver(table["timestamp"] * 1e-6, position, np.column_stack([table["longitude_sigma"], table["latitude_sigma"]]))
+    fixes = recorded_fixes(path)
+    sigma = np.sqrt(np.diagonal(fixes.covariance_m2, axis1=1, axis2=2))
+    return Receiver(fixes.stamp_s, plane.to_enu(*fixes.lat_lon_deg.T), sigma)
 
 
 def as_recorded(seconds: FloatArray, position: FloatArray, random: np.random.Generator) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -118,12 +118,19 @@ def read_fixes(run: RobotCarRun) -> Fixes | None:
         BagError: the table is damaged.
     """
     found = run.table(("gps/gps.csv", "gps.csv"))
-    if found is None:
-        return None
+    return None if found is None else fixes_of(*found)
+
+
+def fixes_of(where: str, text: str) -> Fixes:
+    """The fixes of a gps.csv with this text, in order of time; impossible ones are left out.
+
+    Raises:
+        BagError: the table is damaged.
+    """
     names = ("latitude", "longitude", "latitude_sigma", "longitude_sigma")
-    columns = _columns(*found, ("timestamp", *names))
+    columns = _columns(where, text, ("timestamp", *names))
     stamps = np.array([_stamp(v) for v in columns["timestamp"]], np.int64)
-    values = _floats(found[0], columns, names)
+    values = _floats(where, columns, names)
     good = np.isfinite(values).all(axis=1) & (values[:, 2:] > 0.0).all(axis=1) & (stamps > 0)
     good &= (np.abs(values[:, 0]) <= 90.0) & (np.abs(values[:, 1]) <= 180.0)
     order = np.argsort(stamps[good], kind="stable")

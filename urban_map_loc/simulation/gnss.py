@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from urban_map_loc.bags.robotcar_tables import fixes_of
 from urban_map_loc.config import SimulationConfig
 from urban_map_loc.errors import BagError
 from urban_map_loc.geometry.geodesy import LocalTangentPlane
@@ -22,7 +22,6 @@ from urban_map_loc.simulation.world import World
 ANTENNA_M = 1.6
 AZIMUTHS, ELEVATIONS_RAD = 24, np.radians([12.5, 22.5, 32.5, 45.0, 60.0])  # satellites stand there; nearer the zenith nothing is hidden
 STATED = 2.0  # times the usual error is what a receiver states: RobotCar's, a median of 2.4 m each axis
-COLUMNS = ("timestamp", "latitude", "longitude", "latitude_sigma", "longitude_sigma")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,20 +92,12 @@ def recorded_fixes(path: Path) -> Fixes:
     """
     require_size(path, "largest_table_mb", BagError)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if not rows:
-            raise ValueError("no rows")
-        table = {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS}
-    except FileNotFoundError as error:
-        raise BagError(f"{path} does not exist; give RobotCar's gps.csv, simulated or none") from error
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError) as error:
-        raise BagError(f"{path} is no gps.csv of RobotCar ({error}); it has the columns {', '.join(COLUMNS)}") from error
-    good = np.all([np.isfinite(column) for column in table.values()], axis=0)
-    good &= (table["latitude_sigma"] > 0.0) & (table["longitude_sigma"] > 0.0)
-    order = np.argsort(table["timestamp"], kind="stable")
-    order = order[good[order]]
-    covariance = np.zeros((len(order), 2, 2))
-    covariance[:, 0, 0], covariance[:, 1, 1] = table["longitude_sigma"][order] ** 2, table["latitude_sigma"][order] ** 2
-    positions = np.column_stack([table["latitude"], table["longitude"]])[order]
-    return Fixes(table["timestamp"][order] * 1e-6, positions, covariance)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BagError(f"{path} cannot be read ({error}); give RobotCar's gps.csv, simulated or none") from error
+    found = fixes_of(str(path), text)
+    if not len(found.stamps_us):
+        raise BagError(f"{path} holds no fix; give RobotCar's gps.csv, simulated or none")
+    covariance = np.zeros((len(found.stamps_us), 2, 2))
+    covariance[:, 0, 0], covariance[:, 1, 1] = found.sigma_east_m**2, found.sigma_north_m**2
+    return Fixes(found.stamps_us.astype(np.float64) * 1e-6, np.column_stack([found.lat_deg, found.lon_deg]), covariance)
