@@ -127,9 +127,11 @@ class Reader:
             path = case / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        self.check({"do": "read", "target": target, "path": str(case / read)})
-        for name in files:
-            (case / name).unlink(missing_ok=True)
+        try:
+            self.check({"do": "read", "target": target, "path": str(case / read)})
+        finally:  # what is left would be read with the next case
+            for name in files:
+                (case / name).unlink(missing_ok=True)
 
     def check(self, request: dict[str, Any]) -> str:
         """Outcome of a request, `result` or `refused`; anything else fails."""

@@ -30,12 +30,14 @@ from urban_map_loc.cloud.camera import read_undistortion_table
 from urban_map_loc.cloud.files import read_cloud_file
 from urban_map_loc.cloud.stereo import PNG_BEGINS, decode_image
 from urban_map_loc.config import PriorConfig
-from urban_map_loc.errors import AreaError, BagError, CloudError, UrbanMapLocError
+from urban_map_loc.errors import AreaError, BagError, CloudError, ConfigurationError, UrbanMapLocError
 from urban_map_loc.evaluation.frames import FORMAT, read_frames
 from urban_map_loc.evaluation.run_files import read_run
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.last_pose import load_last_pose
+from urban_map_loc.mapnet.cells import PositionCells
+from urban_map_loc.settings import nested
 
 PLANE = LocalTangentPlane(GeoPoint(49.0, 8.0))
 DEEP = "[" * 100_000
@@ -229,6 +231,31 @@ def test_archives_that_claim_or_unpack_to_more_than_they_are(tmp_path, small):
     (tmp_path / "d.npz").write_bytes(content)
     with pytest.raises(BagError):
         _ranges(tmp_path / "d.npz")
+
+
+def test_archives_of_what_has_no_name_or_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        for name in ("", "b.csv"):
+            packed.writestr(zipfile.ZipInfo(name), b"1")
+    assert list(DatasetFiles(tmp_path)) == ["b.csv"]
+    with zipfile.ZipFile(tmp_path / "r.npz", "w") as packed:
+        packed.writestr("ranges_m.npy", b"no array")
+    with pytest.raises(BagError, match="r.npz is damaged .ranges_m is no array.; copy it again"):
+        _ranges(tmp_path / "r.npz")
+
+
+def test_a_setting_that_is_a_value_and_holds_others():
+    for given in ({"a": 1, "a.b": 2}, {"": 0, ".": None}):
+        with pytest.raises(ConfigurationError, match="give one of them"):
+            nested(given)
+
+
+@pytest.mark.parametrize("far", [1e30, 1e8])
+def test_cells_spread_over_more_than_an_area(far):
+    with pytest.raises(ValueError, match="cells are spread over"):
+        PositionCells(np.array([[0.0, 0.0], [far, far]]), 16.0)
+    cells = PositionCells(np.array([[8.0, 8.0], [24.0, 8.0]]), 16.0)
+    assert cells.of(np.array([[far, 0.0], [-far, 1.0], [17.0, 3.0]])).tolist() == [-1, -1, 1]
 
 
 def test_pictures_of_too_many_pixels_and_of_other_kinds():

@@ -93,12 +93,18 @@ def flat_settings(kind: type[Section], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` to `{"a": {"b": 1}}`, the way back from ROS parameters."""
+    """`{"a.b": 1}` to `{"a": {"b": 1}}`, the way back from ROS parameters.
+
+    Raises:
+        ConfigurationError: a name is given both a value and settings below it.
+    """
     out: dict[str, Any] = {}
     for name, value in flat.items():
         *rooms, leaf = name.split(".")
         room = out
         for r in rooms:
             room = room.setdefault(r, {})
+            if not isinstance(room, dict):
+                raise ConfigurationError(f"{name} is given, and so is a value for {r!r}, which holds it; give one of them")
         room[leaf] = value
     return out

@@ -122,7 +122,7 @@ class DatasetFiles:
         try:
             archive = self._zips[path] = zipfile.ZipFile(path)
             for entry in archive.infolist():
-                if not entry.is_dir():
+                if entry.filename and not entry.is_dir():
                     self._places[_inside(folder, entry.filename)] = _Place(path, member=entry.filename)
         except (zipfile.BadZipFile, OSError) as error:
             log.warning("%s is damaged or cut short (%s), and a zip's list of contents is at its end; it is left out", path, error)

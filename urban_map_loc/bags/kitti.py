@@ -117,11 +117,14 @@ def _ranges(path: Path) -> NDArray[np.float32]:
         with zipfile.ZipFile(path) as packed:
             require_bytes(sum(entry.file_size for entry in packed.infolist()), f"{path}, unpacked,", "largest_cloud_mb", BagError)
         with np.load(path, allow_pickle=False) as archive:
-            ranges: NDArray[np.float32] = archive["ranges_m"]
+            ranges = archive["ranges_m"]
+            if not isinstance(ranges, np.ndarray):
+                raise ValueError("ranges_m is no array")
     except FileNotFoundError as error:
         raise BagError(f"{path} does not exist; give the folder of a sequence with building_range.npz") from error
     except (OSError, KeyError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise BagError(f"{path} is damaged ({error}); copy it again") from error
     if ranges.ndim != 2:
         raise BagError(f"{path}: ranges_m has shape {ranges.shape}, not (frames, sectors); copy it again")
-    return np.nan_to_num(ranges, nan=0.0, posinf=0.0)
+    clean: NDArray[np.float32] = np.nan_to_num(ranges, nan=0.0, posinf=0.0)
+    return clean

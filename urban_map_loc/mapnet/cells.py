@@ -13,6 +13,8 @@ from urban_map_loc.config import MapNetConfig
 from urban_map_loc.geometry.pose2 import FloatArray
 
 NO_CELL = -1
+# Of the grid in which cells are looked up, used or not: 400 MB, at 16 m a square 113 km wide.
+MOST_SQUARES = 50_000_000
 
 
 def drivable_cells(area: AreaMap, config: MapNetConfig) -> FloatArray:
@@ -32,12 +34,19 @@ class PositionCells:
     """Which cell a position lies in."""
 
     def __init__(self, centres: FloatArray, size_m: float) -> None:
+        """`centres`: `(C, 2)` [m].
+
+        Raises:
+            ValueError: they are spread over more than any area is.
+        """
         self.centres = centres
         self.size_m = size_m
-        self._first = np.floor(centres.min(axis=0) / size_m).astype(np.int64)
-        shape = np.floor(centres.max(axis=0) / size_m).astype(np.int64) - self._first + 1
-        self._index = np.full((shape[1], shape[0]), NO_CELL, dtype=np.int64)
-        columns, rows = (np.floor(centres / size_m).astype(np.int64) - self._first).T
+        self._first = np.floor(centres.min(axis=0) / size_m)
+        shape = np.floor(centres.max(axis=0) / size_m) - self._first + 1.0
+        if shape.prod() > MOST_SQUARES:
+            raise ValueError(f"cells are spread over {shape[0] * size_m / 1e3:.3g} km by {shape[1] * size_m / 1e3:.3g} km")
+        self._index = np.full((int(shape[1]), int(shape[0])), NO_CELL, dtype=np.int64)
+        columns, rows = (np.floor(centres / size_m) - self._first).astype(np.int64).T
         self._index[rows, columns] = np.arange(len(centres))
 
     def __len__(self) -> int:
@@ -45,8 +54,8 @@ class PositionCells:
 
     def of(self, positions: FloatArray) -> NDArray[np.int64]:
         """Cell `(N,)` of positions `(N, 2)` [m]; NO_CELL outside all of them."""
-        cell = np.floor(positions / self.size_m).astype(np.int64) - self._first
+        cell = np.floor(positions / self.size_m) - self._first
         limit = np.array(self._index.shape[::-1])
-        inside = np.all((cell >= 0) & (cell < limit), axis=1)
-        clipped = np.clip(cell, 0, limit - 1)
+        inside = np.all((cell >= 0.0) & (cell < limit), axis=1)
+        clipped = np.clip(cell, 0.0, limit - 1.0).astype(np.int64)
         return np.where(inside, self._index[clipped[:, 1], clipped[:, 0]], NO_CELL)
