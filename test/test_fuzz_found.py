@@ -29,7 +29,7 @@ from urban_map_loc.bags.robotcar_tables import _stamp
 from urban_map_loc.cloud.camera import read_undistortion_table
 from urban_map_loc.cloud.files import read_cloud_file
 from urban_map_loc.cloud.stereo import PNG_BEGINS, decode_image
-from urban_map_loc.config import PriorConfig
+from urban_map_loc.config import LocalizerConfig, PriorConfig
 from urban_map_loc.errors import AreaError, BagError, CloudError, ConfigurationError, UrbanMapLocError
 from urban_map_loc.evaluation.frames import FORMAT, read_frames
 from urban_map_loc.evaluation.run_files import read_run
@@ -37,7 +37,7 @@ from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.last_pose import load_last_pose
 from urban_map_loc.mapnet.cells import PositionCells
-from urban_map_loc.settings import nested
+from urban_map_loc.settings import from_dict, nested
 
 PLANE = LocalTangentPlane(GeoPoint(49.0, 8.0))
 DEEP = "[" * 100_000
@@ -248,6 +248,18 @@ def test_a_setting_that_is_a_value_and_holds_others():
     for given in ({"a": 1, "a.b": 2}, {"": 0, ".": None}):
         with pytest.raises(ConfigurationError, match="give one of them"):
             nested(given)
+
+
+@pytest.mark.parametrize("value", [0, "label", None, {"label": 1}])
+def test_a_setting_that_takes_several_and_is_given_one(value):
+    with pytest.raises(ConfigurationError, match="label_fields is .*; give a list of str"):
+        from_dict(LocalizerConfig, {"cloud": {"label_fields": value}})
+    assert from_dict(LocalizerConfig, {"cloud": {"label_fields": ["a", "b"]}}).cloud.label_fields == ("a", "b")
+
+
+def test_a_value_where_settings_belong():
+    with pytest.raises(ConfigurationError, match="CloudConfig is 3, where settings by name belong"):
+        from_dict(LocalizerConfig, {"cloud": 3})
 
 
 @pytest.mark.parametrize("far", [1e30, 1e8])

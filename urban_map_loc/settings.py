@@ -45,8 +45,11 @@ class Section:
 
 
 def _checked(f: Field[Any], kind: Any, value: Any) -> Any:
-    element = get_args(kind)[0] if get_origin(kind) is tuple else kind
-    values = tuple(value) if get_origin(kind) is tuple else (value,)
+    several = get_origin(kind) is tuple
+    element = get_args(kind)[0] if several else kind
+    if several and not isinstance(value, (list, tuple)):  # a text would be taken letter by letter
+        raise ConfigurationError(f"{f.name} is {value!r} of type {type(value).__name__}; give a list of {element.__name__}")
+    values = tuple(value) if several else (value,)
     if element is float:
         values = tuple(float(v) if type(v) is int else v for v in values)
     for v in values:
@@ -57,7 +60,7 @@ def _checked(f: Field[Any], kind: Any, value: Any) -> Any:
             raise ConfigurationError(f"{f.name} is {v}, outside [{low}, {high}] {f.metadata['unit']}; choose a value inside")
         if choices and v not in choices:
             raise ConfigurationError(f"{f.name} is {v!r}; choose one of {', '.join(choices)}")
-    return values if get_origin(kind) is tuple else values[0]
+    return values if several else values[0]
 
 
 C = TypeVar("C", bound=Section)
@@ -74,6 +77,8 @@ def from_dict(kind: type[C], values: Mapping[str, Any]) -> C:
     Raises:
         ConfigurationError: a key that `kind` does not have, or a value out of range.
     """
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"{kind.__name__} is {values!r}, where settings by name belong; give its settings one by one")
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
     for name in values:
