@@ -14,7 +14,7 @@ import zipfile
 import numpy as np
 import pytest
 from osm_documents import STREET, document, square, way
-from runs import tiny_area
+from runs import tiny_area, write_run
 
 from urban_map_loc import reading
 from urban_map_loc.area.atlas import ATLAS_FILE, read_atlas
@@ -268,6 +268,19 @@ def test_cells_spread_over_more_than_an_area(far):
         PositionCells(np.array([[0.0, 0.0], [far, far]]), 16.0)
     cells = PositionCells(np.array([[8.0, 8.0], [24.0, 8.0]]), 16.0)
     assert cells.of(np.array([[far, 0.0], [-far, 1.0], [17.0, 3.0]])).tolist() == [-1, -1, 1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ['""', "[]", {"files": ""}, {"files": {"bag": 1}}, {"latency_ms": {"total": []}}, {"latency_ms": {"total": {"mean": None}}}]
+    + [{"events": [1]}, {"events": [{"stamp_s": "1", "state": "locked", "reason": ""}]}, {"skipped": 3}, {"configuration": []}],
+)
+def test_a_run_that_says_other_things_than_runs_do(tmp_path, change):
+    write_run(tmp_path)
+    file = tmp_path / "run" / "run.json"
+    file.write_text(change if isinstance(change, str) else json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(BagError, match=r"run.json is damaged .*; run `urban_map_loc localize` again"):
+        read_run(tmp_path / "run")
 
 
 def test_pictures_of_too_many_pixels_and_of_other_kinds():

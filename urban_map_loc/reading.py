@@ -81,6 +81,18 @@ def json_of(text: str) -> Any:
         raise ValueError("its lists are nested too deep") from None
 
 
+def object_of(text: str) -> dict[str, Any]:
+    """The object that a JSON text is.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = json_of(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}, not an object")
+    return value
+
+
 def require_plain_tables(path: Path, error: type[UrbanMapLocError]) -> None:
     """Refuse an SQLite database that computes: views, computed columns and foreign virtual tables run what the file says, perhaps for ever.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from urban_map_loc.errors import ConfigurationError
 from urban_map_loc.mapnet.checkpoint import read_tensors
 from urban_map_loc.output import final_file
-from urban_map_loc.reading import json_of
+from urban_map_loc.reading import object_of
 
 SETTINGS_FILE = "settings.json"
 # Between a model's name and a drive's in the name of a row.
@@ -89,9 +89,9 @@ class Folder:
         return _read_json(file) if file.is_file() else None
 
 
-def _read_json(file: Path) -> Any:
+def _read_json(file: Path) -> dict[str, Any]:
     try:
-        return json_of(file.read_text(encoding="utf-8"))
+        return object_of(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{file} is damaged ({error}); remove it") from None
 

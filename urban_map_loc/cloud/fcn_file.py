@@ -16,7 +16,7 @@ from urban_map_loc.config import FcnConfig
 from urban_map_loc.errors import ConfigurationError, ModelError
 from urban_map_loc.mapnet.checkpoint import METADATA_SUM, TENSORS_SUM, read_tensors, sum_of_metadata, sum_of_tensors
 from urban_map_loc.output import final_file
-from urban_map_loc.reading import json_of
+from urban_map_loc.reading import object_of
 from urban_map_loc.settings import from_dict, to_dict
 
 FORMAT = "urban_map_loc segmentation"
@@ -66,7 +66,7 @@ def load_fcn(path: Path) -> Fcn:
     try:
         network = FcnNetwork()
         network.load_state_dict(tensors)
-        config, summary = from_dict(FcnConfig, json_of(metadata["config"])), json_of(metadata["summary"])
+        config, summary = from_dict(FcnConfig, object_of(metadata["config"])), object_of(metadata["summary"])
     except (KeyError, ValueError, TypeError, RuntimeError, ConfigurationError) as error:
         made_by = f"urban_map_loc {metadata.get('package_version')}"
         raise ModelError(f"{path} was made by {made_by} and does not fit {__version__} ({_first_line(error)}); train anew") from None

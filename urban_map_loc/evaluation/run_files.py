@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,7 +30,7 @@ from urban_map_loc.evaluation.frames import FRAMES_FILE, Frames, FrameWriter, re
 from urban_map_loc.geometry.pose2 import quaternion_of_yaw
 from urban_map_loc.localization.result import LocalizationResult, PoseEstimate, State
 from urban_map_loc.output import final_folder
-from urban_map_loc.reading import json_of, require_size
+from urban_map_loc.reading import object_of, require_size
 from urban_map_loc.settings import Section, to_dict
 
 FloatArray = NDArray[np.float64]
@@ -224,12 +225,12 @@ def read_run(path: Path) -> Run:
     for name, bound in ((RUN_FILE, "largest_note_mb"), (ESTIMATES_FILE, "largest_table_mb"), (SINGLE_SCAN_FILE, "largest_table_mb")):
         require_size(path / name, bound, BagError)
     try:
-        info = json_of((path / RUN_FILE).read_text(encoding="utf-8"))
+        info = _info_of((path / RUN_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise BagError(
             f"{path} has no {RUN_FILE}, so it is no RUN folder; give the folder that `urban_map_loc localize --out` made"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BagError(f"{path / RUN_FILE} is damaged ({error}); {again}") from error
     try:
         single = _read_table(path / SINGLE_SCAN_FILE) if (path / SINGLE_SCAN_FILE).is_file() else None
@@ -245,6 +246,27 @@ def read_run(path: Path) -> Run:
         if count != clouds:
             raise BagError(f"{path / name} is of {count} clouds, {ESTIMATES_FILE} of {clouds}: one is cut off; {again}")
     return run
+
+
+def _info_of(text: str) -> dict[str, Any]:
+    """What run.json says; of the kinds that reports and recordings rely on.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is not.
+    """
+    info = object_of(text)
+    for name in ("files", "versions", "configuration", "latency_ms", "skipped"):
+        if not isinstance(info.get(name, {}), dict):
+            raise ValueError(f"{name} is no object")
+    if not all(isinstance(file, str) for file in info.get("files", {}).values()):
+        raise ValueError("a file has no name")
+    for event in info.get("events", []):
+        if not (isfinite(event["stamp_s"]) and isinstance(event["state"], str) and isinstance(event["reason"], str)):
+            raise ValueError(f"{event} is no event")
+    for row in info.get("latency_ms", {}).values():
+        if not all(isfinite(value) for value in row.values()):
+            raise ValueError(f"{row} is no latency")
+    return info
 
 
 def _read_table(path: Path) -> Estimates:

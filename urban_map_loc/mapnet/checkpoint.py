@@ -27,7 +27,7 @@ from urban_map_loc.geometry.geodesy import GeoPoint
 from urban_map_loc.mapnet.cells_head import CellsHead
 from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
 from urban_map_loc.output import final_file
-from urban_map_loc.reading import json_of, require_size
+from urban_map_loc.reading import json_of, object_of, require_size
 from urban_map_loc.settings import from_dict, to_dict
 
 # 2: sums, package version, calibration.
@@ -131,7 +131,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
             raise ValueError("tensors hold numbers that are not finite")
-        config = from_dict(TrainConfig, json_of(metadata["config"]))
+        config = from_dict(TrainConfig, object_of(metadata["config"]))
         cells = tensors["head.cells"].double().numpy()
         reference_poses = tensors["head.reference_poses"].double().numpy() if REFERENCES in tensors else NO_REFERENCES
         network = MapNet(config.network, config.tile, cells, reference_poses)
@@ -139,7 +139,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if isinstance(network.head, CellsHead) and bool((network.head.reference_cell < 0).any()):
             raise ValueError("views of the map lie outside of all cells")
         datum = GeoPoint(*json_of(metadata["datum"]))
-        area_hash, summary = metadata["area_hash"], json_of(metadata["summary"])
+        area_hash, summary = metadata["area_hash"], object_of(metadata["summary"])
     except (KeyError, IndexError, ValueError, TypeError, RuntimeError, ConfigurationError) as error:
         made_by = f"urban_map_loc {metadata.get('package_version')}"
         raise ModelError(f"{path} was made by {made_by} and does not fit {__version__} ({_reason(error)}); train anew") from None

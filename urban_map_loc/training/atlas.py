@@ -24,7 +24,7 @@ from urban_map_loc.config import AtlasTrainingConfig, TrainConfig
 from urban_map_loc.errors import ConfigurationError, ModelError, UrbanMapLocError
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.inference import choose_device
-from urban_map_loc.reading import json_of
+from urban_map_loc.reading import object_of
 from urban_map_loc.settings import to_dict
 from urban_map_loc.training.claims import claim
 from urban_map_loc.training.run import train
@@ -103,8 +103,8 @@ def is_trained(region: Region, config: TrainConfig, start: Checkpoint | None) ->
             metadata = file.metadata() or {}
         return bool(
             metadata["area_hash"] == region.area_hash
-            and json_of(metadata["config"]) == json.loads(json.dumps(to_dict(config)))
-            and json_of(metadata["summary"]).get("start") == start_in_words(start)
+            and object_of(metadata["config"]) == json.loads(json.dumps(to_dict(config)))
+            and object_of(metadata["summary"]).get("start") == start_in_words(start)
         )
     except (SafetensorError, OSError, KeyError, ValueError):
         return False

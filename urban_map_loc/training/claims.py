@@ -21,7 +21,7 @@ from typing import Any
 
 from urban_map_loc.config import AtlasTrainingConfig
 from urban_map_loc.errors import ModelError, OutputError
-from urban_map_loc.reading import json_of
+from urban_map_loc.reading import object_of
 
 
 class Claim:
@@ -99,10 +99,9 @@ def claim(path: Path, config: AtlasTrainingConfig) -> Claim | None:
 def _said(path: Path) -> dict[str, Any]:
     """What a claim file says; nothing where it is gone or only half written."""
     try:
-        said = json_of(path.read_text(encoding="utf-8"))
+        return object_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
 
 
 def _is_dead(path: Path, said: dict[str, Any], silent_s: float) -> bool:
