@@ -14,7 +14,7 @@ from urban_map_loc.settings import from_dict, nested
 # By setting and its value. Networks and tuples are from the MapNet paper (Brahmbhatt et al. 2018), section 4.
 VARIANTS: dict[tuple[str, str], dict[str, Any]] = {
     ("network.preset", "resnet34"): {"network.feature_size": 2048, "network.dropout": 0.5},
-    # Faster, or with rotation weighted twenty times as much, the answer stays in the middle of the area (docs/mapnet.md).
+    # Faster, or with rotation weighted twenty times as much, the answer stays in the middle of the area (docs/training.md).
     ("network.head", "regression"): {"sampler.tuple_length": 3, "training.learning_rate": 5e-4, "criterion.rotation_log_scale": 0.0},
 }
 
