@@ -12,6 +12,7 @@ import bz2
 import gzip
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -209,11 +210,19 @@ def _run(folder: Path) -> None:
 
 
 def _read_run(path: Path) -> None:
+    from runs import tiny_area
+
+    from urban_map_loc.evaluation.extent import roads_rms_spread
+    from urban_map_loc.evaluation.metrics import evaluate_arrays
+    from urban_map_loc.evaluation.report import write_report
     from urban_map_loc.evaluation.run_files import read_run
 
-    run = read_run(path)
-    assert run.title
-    assert run.estimates.offered.shape == run.estimates.stamp_s.shape
+    run, area = read_run(path), tiny_area()
+    truth = np.full((len(run.estimates.stamp_s), 3), np.nan)
+    metrics = evaluate_arrays(run.estimates, run.single_scan, truth, area.bounds, roads_rms_spread(area.roads))
+    metrics |= {"truth": None}
+    with tempfile.TemporaryDirectory() as folder:
+        write_report(run, metrics, truth, area, Path(folder, "report.html"))
 
 
 def _last_pose(folder: Path) -> None:

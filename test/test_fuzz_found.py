@@ -273,7 +273,8 @@ def test_cells_spread_over_more_than_an_area(far):
 @pytest.mark.parametrize(
     "change",
     ['""', "[]", {"files": ""}, {"files": {"bag": 1}}, {"latency_ms": {"total": []}}, {"latency_ms": {"total": {"mean": None}}}]
-    + [{"events": [1]}, {"events": [{"stamp_s": "1", "state": "locked", "reason": ""}]}, {"skipped": 3}, {"configuration": []}],
+    + [{"events": [1]}, {"events": [{"stamp_s": "1", "state": "locked", "reason": ""}]}, {"skipped": 3}, {"configuration": []}]
+    + [{"events": [{"stamp_s": 10**400, "state": "locked", "reason": ""}]}],
 )
 def test_a_run_that_says_other_things_than_runs_do(tmp_path, change):
     write_run(tmp_path)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from urban_map_loc.evaluation.pose_errors import WRONG_M
-from urban_map_loc.evaluation.run_files import Run
+from urban_map_loc.evaluation.run_files import LATENCIES, Run
 from urban_map_loc.evaluation.summary import NOTHING, percent, summary_rows, with_unit
 
-STAGE_NAMES = ("mean", "p50", "p95", "max")
 PART_HEAD = (
     "part", "from [s]", "length [m]", "locked", "mean [m]", "95 % [m]", "max [m]", "along [m]", "across [m]", "heading [°]", "wrong",
     "alone, 5 m",
@@ -137,7 +136,7 @@ def _states(run: Run, clouds: NDArray[np.intp]) -> str:
 
 
 def _latency(latency: Mapping[str, Mapping[str, float]]) -> str:
-    rows = [(stage, *(f"{row[n]:.1f}" for n in STAGE_NAMES), row.get("count", "")) for stage, row in latency.items()]
+    rows = [(stage, *(f"{row[n]:.1f}" for n in LATENCIES), row.get("count", "")) for stage, row in latency.items()]
     return table(("stage", "mean [ms]", "median", "95 %", "max", "clouds"), rows, numbers=5)
 
 

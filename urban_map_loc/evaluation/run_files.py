@@ -39,6 +39,9 @@ RUN_FILE, ESTIMATES_FILE, SINGLE_SCAN_FILE, TUM_FILE = "run.json", "estimates.cs
 FORMAT_VERSION = 1
 NUMBERS = ("lat_deg", "lon_deg", "east_m", "north_m", "yaw_enu_rad", "cov_ee_m2", "cov_en_m2", "cov_nn_m2", "cov_yaw_rad2")
 COLUMNS = ("stamp_s", "state", *NUMBERS, "latency_ms")
+LARGEST_NUMBER = 1e15
+# What is said of a stage's durations [ms].
+LATENCIES = ("mean", "p50", "p95", "max")
 PACKAGES = ("numpy", "numba", "scipy", "shapely", "torch")
 
 
@@ -159,7 +162,7 @@ def latency_summary(durations_ms: FloatArray) -> dict[str, float]:
     """mean, p50, p95 and max [ms] of durations `(N,)`, N > 0, and their count."""
     p50, p95 = np.percentile(durations_ms, [50.0, 95.0])
     numbers = {"mean": durations_ms.mean(), "p50": p50, "p95": p95, "max": durations_ms.max()}
-    return {name: round(float(v), 3) for name, v in numbers.items()} | {"count": len(durations_ms)}
+    return {name: round(float(numbers[name]), 3) for name in LATENCIES} | {"count": len(durations_ms)}
 
 
 def _versions() -> dict[str, str]:
@@ -230,7 +233,7 @@ def read_run(path: Path) -> Run:
         raise BagError(
             f"{path} has no {RUN_FILE}, so it is no RUN folder; give the folder that `urban_map_loc localize --out` made"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BagError(f"{path / RUN_FILE} is damaged ({error}); {again}") from error
     try:
         single = _read_table(path / SINGLE_SCAN_FILE) if (path / SINGLE_SCAN_FILE).is_file() else None
@@ -252,7 +255,7 @@ def _info_of(text: str) -> dict[str, Any]:
     """What run.json says; of the kinds that reports and recordings rely on.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is not.
+        ValueError, KeyError, TypeError, AttributeError, OverflowError: it is not.
     """
     info = object_of(text)
     for name in ("files", "versions", "configuration", "latency_ms", "skipped"):
@@ -264,7 +267,7 @@ def _info_of(text: str) -> dict[str, Any]:
         if not (isfinite(event["stamp_s"]) and isinstance(event["state"], str) and isinstance(event["reason"], str)):
             raise ValueError(f"{event} is no event")
     for row in info.get("latency_ms", {}).values():
-        if not all(isfinite(value) for value in row.values()):
+        if not all(isfinite(row[name]) for name in LATENCIES):
             raise ValueError(f"{row} is no latency")
     return info
 
@@ -272,11 +275,15 @@ def _info_of(text: str) -> dict[str, Any]:
 def _read_table(path: Path) -> Estimates:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    numbers = np.array([[float(row[name] or "nan") for name in NUMBERS] for row in rows]).reshape(-1, len(NUMBERS))
+    columns = ("stamp_s", *NUMBERS, "latency_ms")
+    table = np.array([[float(row[name] or "nan") for name in columns] for row in rows]).reshape(-1, len(columns))
+    stamps, numbers, latencies = table[:, 0], table[:, 1:-1], table[:, -1]
+    if (numbers[:, [5, 7, 8]] < 0.0).any() or (np.abs(table) > LARGEST_NUMBER).any() or np.isnan(stamps).any():
+        raise ValueError(f"{path.name} has a variance below 0, a number beyond all sizes or a row without stamp")
     return Estimates(
-        np.array([float(row["stamp_s"]) for row in rows]),
+        stamps,
         np.array([State(row["state"]).value for row in rows], dtype=np.str_),
         numbers[:, 2:5],
         numbers[:, 5:9],
-        np.array([float(row["latency_ms"] or "nan") for row in rows]),
+        latencies,
     )
