@@ -13,7 +13,7 @@ from urban_map_loc.settings import Section, setting
 class ReadingConfig(Section):
     """How large a file may be: a larger one is refused before it fills the memory.
 
-    Each can be set by an environment variable, URBAN_MAP_LOC_ and the name in capitals, since files are read in places that know no
+    Each can be set by an environment variable, such as `URBAN_MAP_LOC_LARGEST_CLOUD_MB`, since files are read in places that know no
     settings.
     """
 
