@@ -93,6 +93,8 @@ def recorded_fixes(path: Path) -> Fixes:
     require_size(path, "largest_table_mb", BagError)
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise BagError(f"{path} does not exist; give RobotCar's gps.csv, simulated or none") from error
     except (OSError, UnicodeDecodeError) as error:
         raise BagError(f"{path} cannot be read ({error}); give RobotCar's gps.csv, simulated or none") from error
     found = fixes_of(str(path), text)
