@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import shapely
 import torch
-from towns import crossing
+from towns import area_of, crossing
 from trainings import CONFIG, TRAINING
 
 from urban_map_loc.config import BUILDINGS_AND_ROADS, SamplerConfig, TileConfig, TrainConfig
-from urban_map_loc.errors import ConfigurationError
+from urban_map_loc.errors import AreaError, ConfigurationError
 from urban_map_loc.training.batches import Drives, TileBatches
 
 FIELDS = ("tiles", "poses", "cells", "references", "reference_poses")
@@ -73,3 +74,10 @@ def test_held_out_drives_are_the_same_for_every_seed_of_training() -> None:
     drives = [TileBatches(crossing(), TrainConfig(seed=seed)).drives(Drives.VALIDATION, 16) for seed in (0, 1)]
     for name in FIELDS:
         assert torch.equal(getattr(drives[0], name), getattr(drives[1], name))
+
+
+def test_an_area_that_no_model_holds_is_refused_before_its_memory_is_taken() -> None:
+    far = 50_000.0
+    roads = [shapely.LineString([(0.0, 0.0), (100.0, 0.0)]), shapely.LineString([(far, far), (far + 100.0, far)])]
+    with pytest.raises(AreaError, match="50 km by 50 km, too large for one model; split it with .* --region-size"):
+        TileBatches(area_of([shapely.box(0.0, 8.0, 9.0, 16.0)], roads), TrainConfig())

@@ -10,19 +10,29 @@ from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.config import MapNetConfig
+from urban_map_loc.errors import AreaError
 from urban_map_loc.geometry.pose2 import FloatArray
 
 NO_CELL = -1
-# Of the grid in which cells are looked up, used or not: 400 MB, at 16 m a square 113 km wide.
-MOST_SQUARES = 50_000_000
+# Of the grid among which drivable ones are looked for, and cells looked up: a GB while a model is made; at 16 m a square 36 km wide.
+MOST_SQUARES = 5_000_000
 
 
 def drivable_cells(area: AreaMap, config: MapNetConfig) -> FloatArray:
-    """Centres `(C, 2)` [m] in `map` of the squares within reach of a road, on a grid aligned with the datum."""
+    """Centres `(C, 2)` [m] in `map` of the squares within reach of a road, on a grid aligned with the datum.
+
+    Raises:
+        AreaError: the area is larger than any that one model can hold.
+    """
     size = config.cell_size_m
     west, south, east, north = area.bounds
     columns = np.arange(np.floor(west / size), np.ceil(east / size) + 1)
     rows = np.arange(np.floor(south / size), np.ceil(north / size) + 1)
+    if len(columns) * len(rows) > MOST_SQUARES:
+        raise AreaError(
+            f"the area is {(east - west) / 1e3:.0f} km by {(north - south) / 1e3:.0f} km, too large for one model; "
+            "split it with `urban_map_loc area build --region-size`"
+        )
     grid_e, grid_n = np.meshgrid((columns + 0.5) * size, (rows + 0.5) * size)
     centres = np.stack([grid_e.ravel(), grid_n.ravel()], axis=1)
     squares = shapely.box(*(centres - size / 2).T, *(centres + size / 2).T)
