@@ -127,7 +127,6 @@ def test_what_regresses_a_pose_learns_a_few_tiles_by_heart(kind: type[PoseNet] |
     answered = np.array([system.guesses(query, 1).poses[0] for query in queries])
     off_m = np.median(np.hypot(*(answered - truth)[:, :2].T))
     off_rad = np.median(np.abs(wrap_angle(answered[:, 2] - truth[:, 2])))
-
     assert off_m < 15.0  # the middle of the town is 60 m away
     assert off_rad < 0.2
 

@@ -36,7 +36,6 @@ from urban_map_loc.evaluation.run_files import read_run
 from urban_map_loc.geometry.geodesy import GeoPoint, LocalTangentPlane
 from urban_map_loc.geometry.trajectory import Trajectory
 from urban_map_loc.localization.last_pose import load_last_pose
-from urban_map_loc.mapnet.cells import PositionCells
 from urban_map_loc.settings import from_dict, nested
 
 PLANE = LocalTangentPlane(GeoPoint(49.0, 8.0))
@@ -260,14 +259,6 @@ def test_a_setting_that_takes_several_and_is_given_one(value):
 def test_a_value_where_settings_belong():
     with pytest.raises(ConfigurationError, match="CloudConfig is 3, where settings by name belong"):
         from_dict(LocalizerConfig, {"cloud": 3})
-
-
-@pytest.mark.parametrize("far", [1e30, 1e8])
-def test_cells_spread_over_more_than_an_area(far):
-    with pytest.raises(ValueError, match="cells are spread over"):
-        PositionCells(np.array([[0.0, 0.0], [far, far]]), 16.0)
-    cells = PositionCells(np.array([[8.0, 8.0], [24.0, 8.0]]), 16.0)
-    assert cells.of(np.array([[far, 0.0], [-far, 1.0], [17.0, 3.0]])).tolist() == [-1, -1, 1]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from trainings import CONFIG, TRAINING
 
 from urban_map_loc.config import BUILDINGS_AND_ROADS, SamplerConfig, TileConfig, TrainConfig
 from urban_map_loc.errors import AreaError, ConfigurationError
+from urban_map_loc.mapnet.cells import PositionCells
 from urban_map_loc.training.batches import Drives, TileBatches
 
 FIELDS = ("tiles", "poses", "cells", "references", "reference_poses")
@@ -81,3 +82,11 @@ def test_an_area_that_no_model_holds_is_refused_before_its_memory_is_taken() -> 
     roads = [shapely.LineString([(0.0, 0.0), (100.0, 0.0)]), shapely.LineString([(far, far), (far + 100.0, far)])]
     with pytest.raises(AreaError, match="50 km by 50 km, too large for one model; split it with .* --region-size"):
         TileBatches(area_of([shapely.box(0.0, 8.0, 9.0, 16.0)], roads), TrainConfig())
+
+
+@pytest.mark.parametrize("far", [1e30, 1e8])
+def test_cells_spread_over_more_than_an_area(far: float) -> None:
+    with pytest.raises(ValueError, match="cells are spread over"):
+        PositionCells(np.array([[0.0, 0.0], [far, far]]), 16.0)
+    cells = PositionCells(np.array([[8.0, 8.0], [24.0, 8.0]]), 16.0)
+    assert cells.of(np.array([[far, 0.0], [-far, 1.0], [17.0, 3.0]])).tolist() == [-1, -1, 1]

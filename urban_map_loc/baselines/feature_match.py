@@ -16,12 +16,11 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.baselines.references import road_poses
+from urban_map_loc.baselines.references import in_parts, road_poses
 from urban_map_loc.baselines.sift import SIZE, Descriptors, keypoints, walls_of
 from urban_map_loc.baselines.system import Progress, Query, System, ranked_hypotheses
 from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.mapnet.hypotheses import Hypotheses, empty
-from urban_map_loc.mapnet.references import BATCH
 from urban_map_loc.tile.grid import TileGrid
 
 
@@ -37,13 +36,11 @@ class FeatureMatch(System):
         renderer, cfg = self.ground.batches.renderer, self.ground.settings.feature_match
         poses = road_poses(self.ground, cfg.spacing_m)
         positions, descriptors = [np.zeros((0, 2))], [np.zeros((0, SIZE), dtype=np.float32)]
-        for first in range(0, len(poses), BATCH):
-            chunk = poses[first : first + BATCH]
-            for pose, tile in zip(chunk, renderer.tiles(chunk), strict=True):
+        for part in in_parts(poses, progress, "finding the map's keypoints"):
+            for pose, tile in zip(part, renderer.tiles(part), strict=True):
                 spots, found = keypoints(walls_of(tile), self.ground.settings.sift)
                 positions.append(Pose2.from_array(pose).transform(_in_base(spots, renderer.grid)))
                 descriptors.append(found)
-            progress(min((first + BATCH) / len(poses), 1.0), "finding the map's keypoints")
         self._take(np.concatenate(positions), np.concatenate(descriptors))
 
     def guesses(self, query: Query, count: int) -> Hypotheses:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from urban_map_loc.baselines.system import SharedGround, ranked_hypotheses
+from urban_map_loc.baselines.system import Progress, SharedGround, ranked_hypotheses
 from urban_map_loc.config import BaselinesConfig, MapNetConfig
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.hypotheses import Hypotheses
-from urban_map_loc.mapnet.references import reference_poses
+from urban_map_loc.mapnet.references import BATCH, reference_poses
 
 POSES, DESCRIPTORS = "poses", "descriptors"
 
@@ -36,6 +37,13 @@ def looking(ground: SharedGround) -> MapNetConfig:
 def reference_views(ground: SharedGround) -> FloatArray:
     """Poses `(M, 3)` [m, rad] in `map`: two lines along each road, facing either way."""
     return reference_poses(ground.area, looking(ground), ground.batches.cells)
+
+
+def in_parts(poses: FloatArray, progress: Progress, words: str) -> Iterator[FloatArray]:
+    """Poses `(M, 3)`, so many at once as are drawn at once; after each part `progress` is told."""
+    for first in range(0, len(poses), BATCH):
+        yield poses[first : first + BATCH]
+        progress(min((first + BATCH) / len(poses), 1.0), words)
 
 
 class References:

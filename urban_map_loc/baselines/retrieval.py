@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from urban_map_loc.baselines.learned import LearnedSystem
-from urban_map_loc.baselines.references import DESCRIPTORS, POSES, References, looking, reference_views
+from urban_map_loc.baselines.references import DESCRIPTORS, POSES, References, in_parts, looking, reference_views
 from urban_map_loc.baselines.system import Progress, Query, SharedGround, System
 from urban_map_loc.mapnet.hypotheses import Hypotheses
-from urban_map_loc.mapnet.references import BATCH
 from urban_map_loc.settings import Section
 
 INDEX = "index."
+DESCRIBING = "describing the map"
 
 
 class Retrieval(System):
@@ -35,10 +35,8 @@ class Retrieval(System):
     def index(self, progress: Progress) -> None:
         """Describe the map's views."""
         poses = reference_views(self.ground)
-        vectors = []
-        for first in range(0, len(poses), BATCH):
-            vectors += [self.describe(tile) for tile in self.ground.batches.renderer.tiles(poses[first : first + BATCH])]
-            progress(min(1.0, (first + BATCH) / len(poses)), f"{len(vectors)} tiles described")
+        parts = in_parts(poses, progress, DESCRIBING)
+        vectors = [self.describe(tile) for part in parts for tile in self.ground.batches.renderer.tiles(part)]
         self.references = References(poses, np.stack(vectors), self.metric)
 
     def guesses(self, query: Query, count: int) -> Hypotheses:
@@ -84,12 +82,8 @@ class LearnedRetrieval(LearnedSystem):
         ground = self.ground
         poses = reference_views(ground)
         self.network.eval()
-        parts = []
-        for first in range(0, len(poses), BATCH):
-            tiles = ground.batches.tiles(poses[first : first + BATCH])
-            parts.append(self.describe_known(tiles.to(ground.device)).cpu())
-            progress(min(1.0, (first + BATCH) / len(poses)), f"{first + len(tiles)} tiles described")
-        found = torch.cat(parts)
+        parts = in_parts(poses, progress, DESCRIBING)
+        found = torch.cat([self.describe_known(ground.batches.tiles(part).to(ground.device)).cpu() for part in parts])
         self._shortening = self.shortening(found)
         self._references = References(poses, self.shortened(found, self._shortening).numpy())
 
