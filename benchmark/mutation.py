@@ -21,7 +21,6 @@ import resource
 import sys
 import time
 import traceback
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -217,46 +216,61 @@ def outcome(tests: Sequence[str], changed: _Changed | None, cpu_s: int) -> str:
     return "survived" if os.WEXITSTATUS(status) == 0 else "killed"
 
 
-def check(name: str, minutes: float, share: float, out: Path) -> None:
+def tried(room: Room, changes: Sequence[Change], end: float, limit_s: int, file: Path) -> None:
+    """Try changes until time is up; each result is a line of `file`, which several processes write."""
+    with file.open("a", encoding="utf-8", buffering=1) as record:
+        for change in changes:
+            if time.monotonic() > end:
+                break
+            source = change.source()
+            changed = _Changed(change, source)
+            first = room.modules[change.module]
+            verdict = outcome(first, changed, limit_s)
+            if verdict == "survived" and set(first) != set(room.tests):
+                verdict = outcome([name for name in room.tests if name not in first], changed, limit_s)
+            print(json.dumps([astuple(change), verdict, change.told(source)]), file=record)
+
+
+def known_from(file: Path) -> dict[Change, tuple[str, str]]:
+    """What has been tried: verdict, and the line as it was and as it is."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return {Change(*key): (verdict, told) for key, verdict, told in map(json.loads, lines)}
+
+
+def check(name: str, minutes: float, share: float, jobs: int, out: Path) -> None:
     """Try the changes of a room in an order that is the same every time, until time or share is used up; results are kept in `out`."""
-    room = ROOMS[name]
+    room, file = ROOMS[name], out / f"{name}.jsonl"
     before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     if outcome(room.tests, None, 3600) != "survived":
         raise SystemExit(f"{name}: the tests fail without any change; mend them first")
     limit_s = 20 + round(3 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s))
     every = [change for module in room.modules for change in changes_of(module)]
     random.Random(0).shuffle(every)
-    chosen = every[: round(share * len(every))]
-    file = out / f"{name}.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    known = {tuple(key): (verdict, told) for key, verdict, told in map(json.loads, lines)}
-    counts: Counter[str] = Counter()
-    survivors = []
-    end = time.monotonic() + 60.0 * minutes
-    with file.open("a", encoding="utf-8") as record:
-        for change in chosen:
-            key = astuple(change)
-            if key not in known:
-                if time.monotonic() > end:
-                    break
-                source = change.source()
-                changed = _Changed(change, source)
-                first = room.modules[change.module]
-                verdict = outcome(first, changed, limit_s)
-                if verdict == "survived" and set(first) != set(room.tests):
-                    verdict = outcome([name for name in room.tests if name not in first], changed, limit_s)
-                known[key] = verdict, change.told(source)
-                print(json.dumps([key, *known[key]]), file=record, flush=True)
-            verdict, told = known[key]
-            counts[verdict] += 1
-            if verdict == "survived":
-                survivors.append((change.module, change.line, told))
-    tried = sum(counts.values())
-    for _, _, told in sorted(survivors):
+    chosen, known = every[: round(share * len(every))], known_from(file)
+    left, end = [change for change in chosen if change not in known], time.monotonic() + 60.0 * minutes
+    helpers = []
+    for job in range(jobs):
+        if (helper := os.fork()) == 0:
+            code = 1
+            try:
+                tried(room, left[job::jobs], end, limit_s, file)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        helpers.append(helper)
+    failed = sum(os.waitpid(helper, 0)[1] != 0 for helper in helpers)
+    known = known_from(file)
+    found = [(change, *known[change]) for change in chosen if change in known]
+    for _, _, told in sorted((c.module, c.line, told) for c, verdict, told in found if verdict == "survived"):
         print(told)
-    noticed = tried - counts["survived"]
-    print(f"{name}: {len(every)} changes, {tried} tried, {noticed} noticed ({100.0 * noticed / max(tried, 1):.1f} %), "
-          f"{counts['survived']} survived")  # fmt: skip
+    survived = sum(verdict == "survived" for _, verdict, _ in found)
+    noticed = len(found) - survived
+    print(f"{name}: {len(every)} changes, {len(found)} tried, {noticed} noticed ({100.0 * noticed / max(len(found), 1):.1f} %), "
+          f"{survived} survived")  # fmt: skip
+    if failed:
+        raise SystemExit(f"{name}: {failed} of {jobs} processes ended early; see their messages above")
 
 
 def main() -> None:
@@ -265,6 +279,7 @@ def main() -> None:
     parser.add_argument("rooms", nargs="*", default=list(ROOMS), help=f"of {', '.join(ROOMS)}")
     parser.add_argument("--minutes", type=float, default=60.0, help="a room takes at most so long (default %(default)s)")
     parser.add_argument("--share", type=float, default=1.0, help="share of a room's changes that are tried (default all)")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes (default %(default)s, the cores)")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "build" / "mutation", help="what is known already is not tried again; remove it to"
     )
@@ -285,7 +300,7 @@ def main() -> None:
     os.chdir(ROOT)
     args.out.mkdir(parents=True, exist_ok=True)
     for name in args.rooms:
-        check(name, args.minutes, args.share, args.out)
+        check(name, args.minutes, args.share, args.jobs, args.out)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def _hit_value(distance: Distances, hit: HitValues, column: float, row: float) -
     if c < 0 or r < 0 or r + 1 >= distance.shape[0] or c + 1 >= distance.shape[1]:
         return 0.0
     fc, fr = column - c, row - r
-    south = (1.0 - fc) * hit[distance[r, c] + 128] + fc * hit[distance[r, c + 1] + 128]
-    north = (1.0 - fc) * hit[distance[r + 1, c] + 128] + fc * hit[distance[r + 1, c + 1] + 128]
+    south = (1.0 - fc) * hit[int(distance[r, c]) + 128] + fc * hit[int(distance[r, c + 1]) + 128]
+    north = (1.0 - fc) * hit[int(distance[r + 1, c]) + 128] + fc * hit[int(distance[r + 1, c + 1]) + 128]
     return (1.0 - fr) * south + fr * north
 
 
@@ -142,7 +142,7 @@ def coarse_hits(
         for h in range(headings.shape[0]):
             total = 0
             for i in range(count):
-                total += value[flat[base + offsets[h, i]] + 128]
+                total += value[int(flat[base + offsets[h, i]]) + 128]
             out[p, h] = total / (255.0 * count)
     return out
 
