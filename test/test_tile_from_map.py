@@ -15,7 +15,8 @@ from towns import area_of, crossing, one_block
 
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.area.raster import BuildingRaster
-from urban_map_loc.config import RasterConfig, ScanEffectsConfig, TileConfig
+from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, ScanEffectsConfig, TileConfig
+from urban_map_loc.errors import ConfigurationError
 from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
 
 TILE = TileConfig(sectors=360)
@@ -136,3 +137,12 @@ def test_a_number_shared_with_a_tall_building_is_a_wall(monkeypatch: pytest.Monk
     monkeypatch.setattr("urban_map_loc.area.raster.NUMBERS", 3)  # the first and third building share number 1
     raster = BuildingRaster.from_area(rows_of([1.5, 1.5, 8.0]), RasterConfig())
     assert raster.heights.tolist() == [0.0, 8.0, 1.5]
+
+
+def test_no_poses_are_no_tiles() -> None:
+    assert renderer(one_block()).tiles(np.zeros((0, 3))).shape == (0, 96, 96)
+
+
+def test_roads_must_be_given_where_they_are_drawn() -> None:
+    with pytest.raises(ConfigurationError, match=r"channels buildings\+roads need .* RoadRaster"):
+        MapRenderer(BLOCK, replace(TILE, channels=BUILDINGS_AND_ROADS))

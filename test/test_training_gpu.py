@@ -13,26 +13,42 @@ import torch
 from towns import crossing
 from trainings import CONFIG, CPU, TRAINING, assert_identical, weights
 
-from urban_map_loc.config import BUILDINGS_AND_ROADS, TileConfig, TrainConfig
+from urban_map_loc.errors import AreaError
+from urban_map_loc.mapnet.batch import Batch
 from urban_map_loc.tile.from_map import NO_EFFECTS
-from urban_map_loc.tile.from_map_torch import TorchMapRenderer
-from urban_map_loc.training.batches import TileBatches
+from urban_map_loc.training.ahead import BatchesAhead
 from urban_map_loc.training.run import train
 from urban_map_loc.training.trainer import Trainer
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU that PyTorch sees")
 
 
-@pytest.mark.parametrize("channels", ["buildings", BUILDINGS_AND_ROADS])
-def test_tiles_rendered_as_on_a_gpu_are_those_of_the_processor(channels: str) -> None:
-    config = TrainConfig(tile=TileConfig(channels=channels), effects=NO_EFFECTS, training=replace(TRAINING, batch_size=12))
-    usual, other = (TileBatches(crossing(), config) for _ in range(2))
-    other._on_gpu = TorchMapRenderer(other.renderer.raster, config.tile, other.renderer.roads, "cpu")
-    for rank in (0, 1):
-        a, b = (source.share(0, 3, rank, 2) for source in (usual, other))
-        assert torch.equal(a.poses, b.poses)
-        for name in ("tiles", "references"):
-            assert float((getattr(a, name) != getattr(b, name)).float().mean()) < 1e-4, name
+def test_batches_drawn_ahead_teach_the_same() -> None:
+    config = replace(CONFIG, training=replace(TRAINING, steps=6, batch_size=32))
+    at_once, ahead = (Trainer(crossing(), config, CPU) for _ in range(2))
+    ahead._ahead = BatchesAhead(ahead._share)
+    for _ in range(3):
+        assert ahead.step() == at_once.step()
+        assert ahead.validate() == at_once.validate()
+
+
+def test_each_step_gets_its_own_batch_in_whatever_order() -> None:
+    drawn: list[int] = []
+    ahead = BatchesAhead(lambda step: drawn.append(step) or step)  # type: ignore[arg-type, func-returns-value, return-value]
+    assert [ahead(step) for step in (0, 1, 2, 7, 8, 3)] == [0, 1, 2, 7, 8, 3]  # type: ignore[comparison-overlap]
+    ahead.settle()
+    assert drawn == [0, 1, 2, 3, 7, 8, 9, 3, 4]  # each once, but for what was begun in vain
+
+
+def test_what_fails_while_it_is_drawn_ahead_is_told_where_it_is_asked_for() -> None:
+    def draw(step: int) -> Batch:
+        raise AreaError(f"no batch {step}")
+
+    ahead = BatchesAhead(draw)
+    for step in (0, 1):
+        with pytest.raises(AreaError, match=f"no batch {step}"):
+            ahead(step)
+    ahead.settle()  # the next has failed too, and no one asked for it
 
 
 def test_half_precision_is_the_networks_alone_and_learns(monkeypatch: pytest.MonkeyPatch) -> None:

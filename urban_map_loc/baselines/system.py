@@ -109,7 +109,7 @@ class SharedGround:
         Raises:
             AreaError: no drivable road.
         """
-        return cls(area, config, settings, TileBatches(area, config, cache, device), cache, device, seed)
+        return cls(area, config, settings, TileBatches(area, config, cache), cache, device, seed)
 
 
 class System(ABC):

@@ -4,7 +4,6 @@
 
 The scan effects (`ScanEffectsConfig`, drawn in `tile/scene.py`) turn the map's clean view into one that a sensor may have had.
 Sphere tracing (Hart 1996) over the raster's distance field takes steps as long as the distance to the nearest wall.
-`tile/from_map_torch.py` does the same on a GPU.
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ from urban_map_loc.tile.road_channel import draw_roads
 from urban_map_loc.tile.scene import EVERY_TILE, draw_scene
 
 NO_EFFECTS = ScanEffectsConfig(**{field.name: 0 for field in fields(ScanEffectsConfig)})
-
-NOTHING_OCCLUDED: FloatArray = np.zeros((0, 0))
 
 
 class MapRenderer:
@@ -50,24 +47,21 @@ class MapRenderer:
         poses: FloatArray,
         effects: ScanEffectsConfig = NO_EFFECTS,
         seed: int = 0,
-        occluded: FloatArray = NOTHING_OCCLUDED,
         stretch: int = 1,
     ) -> FloatArray:
         """First hits `(N, sectors, 2)` [m] in the base frame from poses `(N, 3)` in `map`; NaN where a ray meets nothing.
 
         Args:
             effects: random scan effects, decided by `seed`.
-            occluded: `(N, sectors)` [m] known occluders: how far each ray gets at most, as `TorchMapRenderer` has it too.
             stretch: so many consecutive poses are of one drive: one sensor, and one map's errors.
         """
-        return self._cast(poses, effects, seed, occluded, stretch, EVERY_TILE)[0]
+        return self._cast(poses, effects, seed, stretch, EVERY_TILE)[0]
 
     def tiles(
         self,
         poses: FloatArray,
         effects: ScanEffectsConfig = NO_EFFECTS,
         seed: int = 0,
-        occluded: FloatArray = NOTHING_OCCLUDED,
         stretch: int = 1,
         part: slice = EVERY_TILE,
     ) -> NDArray[np.uint8]:
@@ -76,7 +70,7 @@ class MapRenderer:
         With the road channel `(N, 2, S, S)`: walls, and 1 where rays pass over road surface; none in push-broom tiles.
         Only the tiles of a `part` are drawn, as they would be among all.
         """
-        points, seen, poses = self._cast(poses, effects, seed, occluded, stretch, part)
+        points, seen, poses = self._cast(poses, effects, seed, stretch, part)
         tiles = np.zeros((len(poses), self.grid.size_px, self.grid.size_px), dtype=np.uint8)
         draw_hits(points, self.grid.half_m, self.grid.resolution_m, tiles)
         if self.roads is None or self.config.planes == 1:
@@ -84,7 +78,7 @@ class MapRenderer:
         return np.stack([tiles, draw_roads(self.roads, self.grid, self.config, poses, seen)], axis=1)
 
     def _cast(
-        self, poses: FloatArray, effects: ScanEffectsConfig, seed: int, occluded: FloatArray, stretch: int, part: slice
+        self, poses: FloatArray, effects: ScanEffectsConfig, seed: int, stretch: int, part: slice
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """First hits, how far each ray sees `(N, sectors)` [m], none without a return, and where on the map the car then is."""
         scene = draw_scene(self.config, effects, len(poses), seed, stretch).part(part)
@@ -98,7 +92,6 @@ class MapRenderer:
             seeds,
             scene,
             RayEffects.of(effects, self.config.range_m),
-            np.ascontiguousarray(occluded[part], dtype=np.float64),
             self.config.field_of_view_rad,
             points,
             seen,

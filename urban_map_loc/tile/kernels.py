@@ -155,7 +155,6 @@ def cast(
     seeds: NDArray[np.int64],
     scene: Scene,
     effects: RayEffects,
-    occluded: FloatArray,
     field_of_view: float,
     points: FloatArray,
     seen: FloatArray,
@@ -189,8 +188,6 @@ def cast(
             direction = turned + bearing
             rise = scene.tilt[i, 0] * math.cos(direction) + scene.tilt[i, 1] * math.sin(direction)
             limit = scene.reach_m[i]
-            if r < occluded.shape[1]:
-                limit = min(limit, occluded[i, r])
             if rise < 0.0:
                 limit = min(limit, scene.beam_height_m[i] / -rise)  # there it meets the road
             limit, wall = _obstacle(scene.obstacles[i], x, y, direction, limit)

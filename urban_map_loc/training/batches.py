@@ -22,11 +22,8 @@ from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.batch import Batch
 from urban_map_loc.mapnet.cells import PositionCells, drivable_cells
 from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
-from urban_map_loc.tile.from_map_torch import TorchMapRenderer
 from urban_map_loc.tile.scene import EVERY_TILE
 from urban_map_loc.training.sampler import RoadSampler
-
-CPU = torch.device("cpu")
 
 
 class Drives(IntEnum):
@@ -41,8 +38,8 @@ class Drives(IntEnum):
 class TileBatches:
     """Draws batches from an area; what is drawn depends on the seed alone."""
 
-    def __init__(self, area: AreaMap, config: TrainConfig, cache: Path | None = None, device: torch.device = CPU) -> None:
-        """`cache`: folder for the area's rasters, see `BuildingRaster.from_area`. On a GPU tiles are rendered there.
+    def __init__(self, area: AreaMap, config: TrainConfig, cache: Path | None = None) -> None:
+        """`cache`: folder for the area's rasters, see `BuildingRaster.from_area`.
 
         Raises:
             AreaError: no drivable road.
@@ -60,7 +57,6 @@ class TileBatches:
         roads = RoadRaster.from_area(area, config.raster, config.roads, cache) if config.tile.planes > 1 else None
         raster = BuildingRaster.from_area(area, config.raster, cache)
         self.renderer = MapRenderer(raster, config.tile, roads)
-        self._on_gpu = None if device.type == "cpu" else TorchMapRenderer(raster, config.tile, roads, str(device))
 
     def comparing(self, network: MapNetConfig) -> TileBatches:
         """The same tiles, with the references that another network compares them with."""
@@ -117,9 +113,7 @@ class TileBatches:
     def tiles(
         self, poses: FloatArray, effects: ScanEffectsConfig = NO_EFFECTS, seed: int = 0, stretch: int = 1, part: slice = EVERY_TILE
     ) -> Tensor:
-        """Tiles as `MapRenderer.tiles` makes them, rendered where training computes."""
-        if self._on_gpu is not None:
-            return self._on_gpu.tiles(torch.from_numpy(poses), effects, seed, stretch=stretch, part=part)
+        """Tiles as `MapRenderer.tiles` makes them."""
         return torch.from_numpy(self.renderer.tiles(poses, effects, seed, stretch=stretch, part=part))
 
     def _reference_poses(self, poses: FloatArray, random: np.random.Generator) -> FloatArray:

@@ -25,6 +25,7 @@ from urban_map_loc.mapnet.network import NO_REFERENCES, MapNet
 from urban_map_loc.mapnet.references import fill_references, reference_poses
 from urban_map_loc.settings import to_dict
 from urban_map_loc.training import state
+from urban_map_loc.training.ahead import BatchesAhead
 from urban_map_loc.training.averaging import WeightAverage
 from urban_map_loc.training.batches import Drives, TileBatches
 from urban_map_loc.training.confidence import calibrate, confidence
@@ -86,7 +87,7 @@ class Trainer:
             raise ConfigurationError("no weights fit this network to begin with; give it minutes or steps to learn, 10 minutes at least")
         torch.manual_seed(config.seed)
         self.area, self.config, self.device, self.processes = area, config, device, processes
-        self.batches = TileBatches(area, config, cache, device)
+        self.batches = TileBatches(area, config, cache)
         self.cells = self.batches.cells
         references = reference_poses(area, config.network, self.cells) if config.network.head == "cells" else NO_REFERENCES
         self.network = MapNet(config.network, config.tile, self.cells.centres, references)
@@ -105,6 +106,7 @@ class Trainer:
         self.steps = 0
         self.seconds = 0.0
         self._began: float | None = None
+        self._ahead = BatchesAhead(self._share) if device.type == "cuda" else None
 
     @property
     def fraction(self) -> float:
@@ -127,7 +129,7 @@ class Trainer:
         rate = learning_rate(training.learning_rate, training.warmup_steps, self.steps, self.fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        batch = self.batches.share(self.config.seed, self.steps, self.processes.rank, self.processes.count).to(self.device)
+        batch = (self._share if self._ahead is None else self._ahead)(self.steps).to(self.device)
         value = float(self._backward(batch).detach())
         clock = time.perf_counter() - self._began if self.processes.rank == 0 else 0.0
         recall = self.criterion.recall / self.processes.count if isinstance(self.criterion, CellsCriterion) else math.nan
@@ -146,6 +148,10 @@ class Trainer:
         self.average.update(self.network, self.steps)
         return Step(loss, norm, rate, recall, stops > 0.0)
 
+    def _share(self, step: int) -> Batch:
+        """What this process sees of a step's batch."""
+        return self.batches.share(self.config.seed, step, self.processes.rank, self.processes.count)
+
     def _backward(self, batch: Batch) -> Tensor:
         """The loss of this process's share, whose sum over all processes is the batch's; leaves its gradients."""
         # Dropout of a step depends on the step alone, so that a resumed training drops the same.
@@ -160,11 +166,13 @@ class Trainer:
 
     def validate(self) -> dict[str, float]:
         """What the average network reaches on some tiles of drives that are never trained on."""
+        self._settle()
         fill_references(self.average.network, self.batches.renderer)
         return validate(self.average.network, self._drives(Drives.VALIDATION, self.config.training.quick_validation_tiles))
 
     def checkpoint(self) -> Checkpoint:
         """The average network, calibrated on drives that are never trained on, with what it reaches on others."""
+        self._settle()
         network, count = self.average.network, self.config.training.validation_tiles
         fill_references(network, self.batches.renderer)
         calibrate(network, self._drives(Drives.CALIBRATION, count))
@@ -179,6 +187,10 @@ class Trainer:
             "confidence": confidence(network, held_out),
         }
         return Checkpoint(network, self.config, self.area.datum, self.area.content_hash, summary)
+
+    def _settle(self) -> None:
+        if self._ahead is not None:
+            self._ahead.settle()
 
     def _drives(self, whose: Drives, tiles: int) -> Batch:
         return self.batches.drives(whose, tiles).to(self.device)
