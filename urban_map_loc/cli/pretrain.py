@@ -38,9 +38,10 @@ def run(args: argparse.Namespace) -> None:
     from urban_map_loc.training.run import train
     from urban_map_loc.training.warm_start import without_area
 
-    given = {"training.minutes": 0.0, "training.steps": args.steps, "seed": args.seed}
+    settings = PretrainingConfig()
+    given = {"training.minutes": 0.0, "training.steps": args.steps, "training.batch_size": settings.batch_size, "seed": args.seed}
     config = train_config(given | dict(args.set))
-    area = generated_towns(args.towns, PretrainingConfig().town_seed)
+    area = generated_towns(args.towns, settings.town_seed)
     trained = args.out.with_name(args.out.name + ".towns")
     with training_bar() as show:
         summary = train(area, config, trained, device=args.device, resume=args.resume, progress=show)

@@ -133,6 +133,7 @@ class TrainConfig(Section):
 class PretrainingConfig(Section):
     """How the packaged weights are made: on generated towns, for all areas to begin with."""
 
-    towns: int = setting(12, "generated towns, 5 km² in all; every third is a thinned one", low=1, high=1000)
+    towns: int = setting(24, "generated towns, 10 km² in all; every third is a thinned one", low=1, high=1000)
     town_seed: int = setting(0, "seed of the towns", low=0)
-    steps: int = setting(3000, "steps of training; docs/mapnet.md has what fewer reach", low=1)
+    steps: int = setting(4416, "steps of training; docs/mapnet.md has what fewer reach", low=1)
+    batch_size: int = setting(768, "tiles per step: so many more views to tell apart make better weights", low=2, high=4096)
