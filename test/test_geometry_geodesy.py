@@ -61,3 +61,9 @@ def test_what_lies_beyond_poles_or_date_line_is_refused(lat: float, lon: float) 
 
 def test_poles_and_date_line_are_places() -> None:
     assert GeoPoint(90.0, 180.0).lat_deg == -GeoPoint(-90.0, -180.0).lat_deg
+
+
+@pytest.mark.parametrize(("lon", "east", "there"), [(179.999, 1000.0, -179.988), (-179.999, -1000.0, 179.988), (8.0, 1000.0, 8.013)])
+def test_a_map_may_lie_across_the_date_line(lon: float, east: float, there: float) -> None:
+    (found,) = LocalTangentPlane(GeoPoint(47.0, lon)).to_geodetic(np.array([[east, 0.0]]))
+    assert found[1] == pytest.approx(there, abs=1e-3)

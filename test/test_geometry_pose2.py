@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transforms3d.euler import euler2quat
 
 from urban_map_loc.geometry.pose2 import Pose2, compose_all, interpolate, quaternion_of_yaw, wrap_angle, yaw_of_quaternion
 
@@ -60,6 +61,12 @@ def test_yaw_survives_its_quaternion(yaw: float) -> None:
     assert yaw_of_quaternion(*quaternion_of_yaw(yaw)) == pytest.approx(yaw, abs=1e-9)
 
 
+@given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
+def test_yaw_is_the_rotation_about_z_whatever_roll_and_pitch(yaw: float, pitch: float, roll: float) -> None:
+    w, x, y, z = euler2quat(yaw, pitch, roll, "rzyx")
+    assert np.cos(yaw_of_quaternion(x, y, z, w) - yaw) == pytest.approx(1.0, abs=1e-9)
+
+
 def test_the_quaternion_of_a_quarter_turn() -> None:
     assert quaternion_of_yaw(pi / 2) == pytest.approx((0.0, 0.0, 0.5**0.5, 0.5**0.5), abs=1e-12)
     assert yaw_of_quaternion(0.0, 0.0, 0.0, 1.0) == 0.0
@@ -68,3 +75,10 @@ def test_the_quaternion_of_a_quarter_turn() -> None:
 def test_interpolation_takes_the_short_way_round() -> None:
     half = interpolate(Pose2(0.0, 0.0, pi - 0.1), Pose2(2.0, 0.0, -pi + 0.1), 0.5)
     assert close(half, Pose2(1.0, 0.0, pi))
+
+
+@given(poses, poses)
+def test_interpolation_begins_at_the_start_and_ends_at_the_end(a: Pose2, b: Pose2) -> None:
+    assert close(interpolate(a, b, 0.0), a)
+    assert close(interpolate(a, b, 1.0), b)
+    assert interpolate(a, b, 0.25).distance_to(a) == pytest.approx(0.25 * a.distance_to(b), abs=1e-6)

@@ -15,6 +15,9 @@ from urban_map_loc.geometry.utm import utm_to_geodetic
 PLANE = LocalTangentPlane(GeoPoint(50.0, 8.0))
 
 
+ROBOTCAR = "timestamp,latitude,longitude,yaw,utm_zone,easting,northing\n"
+
+
 def write(tmp_path, text):
     path = tmp_path / "t.csv"
     path.write_text(text, encoding="utf-8")
@@ -55,6 +58,49 @@ def test_robotcar_images_csv_takes_utm_where_it_is_finer(tmp_path):
     assert trajectory.time_s[0] == pytest.approx(1417534257.594149, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "timestamp,latitude,longitude,yaw,utm_zone,easting\n1,51,-1,0,30U,619996\n",
+        "timestamp,latitude,longitude,yaw,utm_zone,northing\n1,51,-1,0,30U,5735838\n",
+        "timestamp,latitude,longitude,yaw,easting,northing\n1,51,-1,0,619996,5735838\n",
+        ROBOTCAR + "1,51,-1,0,30U,619996,5735838\n2,51,-1,0,31U,619996,5735838\n",
+    ],
+)
+def test_incomplete_utm_is_left_alone(tmp_path, text):
+    trajectory = Trajectory.read_csv(write(tmp_path, text))
+    assert (trajectory.lat_deg == 51.0).all()
+    assert (trajectory.lon_deg == -1.0).all()
+
+
+def test_utm_bands_from_n_on_are_north(tmp_path):
+    north, south = (Trajectory.read_csv(write(tmp_path, ROBOTCAR + f"1,0,0,0,30{band},619996,573583\n")).lat_deg[0] for band in "NM")
+    assert north == pytest.approx(5.19, abs=0.01)
+    assert south == pytest.approx(-84.77, abs=0.01)
+
+
+@pytest.mark.parametrize(("column", "limit"), [(1, 90.0), (2, 360.0), (3, 1e6)])
+def test_positions_and_headings_have_limits(column, limit):
+    for sign in (-1.0, 1.0):
+        for beyond in (0.0, 0.5):
+            columns = [[1.0, 2.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+            columns[column][1] = sign * (limit + beyond)
+            if beyond:
+                with pytest.raises(BagError, match="no degrees or headings no radians"):
+                    Trajectory(*columns)
+            else:
+                assert len(Trajectory(*columns)) == 2
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_columns_are_numbers_in_one_row_as_many_as_times(column):
+    for wrong in ([1.0], [1.0, 2.0, 3.0], [[1.0], [2.0]], [1.0, np.nan], [1.0, np.inf]):
+        columns = [[1.0, 2.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+        columns[column] = wrong
+        with pytest.raises(BagError, match=r"has gaps or another length"):
+            Trajectory(*columns)
+
+
 def test_times_that_stand_still_are_refused():
     with pytest.raises(BagError, match="do not increase"):
         Trajectory([1.0, 1.0], [50.0, 50.0], [8.0, 8.0], [0.0, 0.0])
@@ -77,6 +123,12 @@ def test_repeated_stamps_count_once(tmp_path):
         ("time_s,lat_deg,lon_deg,yaw_enu_rad\n1,50,8,nan\n", "gaps"),
         ("time_s,lat_deg,lon_deg,yaw_enu_rad\n2,50,8,0\n1,50,8,0\n", "do not increase"),
         ("timestamp,yaw\n1,0\n", "damaged"),
+        ("timestamp,a\n1,0\n", "columns are timestamp, a; give"),
+        ("yaw,a\n1,0\n", "columns are yaw, a; give"),
+        (ROBOTCAR + "1,51,-1,0,30U,2e7,5735838\n", "none of UTM"),
+        (ROBOTCAR + "1,51,-1,0,30U,619996,2e7\n", "none of UTM"),
+        (ROBOTCAR + "1,51,-1,0,61U,619996,5735838\n", "none of UTM"),
+        (ROBOTCAR + "1,51,-1,1e6,30U,619996,5735838\n", "none in radians"),
     ],
 )
 def test_bad_files_are_one_line_with_the_path(tmp_path, text, says):
