@@ -69,7 +69,8 @@ WINDOW = tuple(
     )
 )
 UTM = f"{TRAJECTORY}.py::test_utm_known_points"
-LOCK, MONITOR = "test_localization_lock", "test_localization_gnss_monitor"
+LOCK, FINDING, MONITOR = "test_localization_lock", "test_localization_finding", "test_localization_gnss_monitor"
+FACTORS = "test_localization_window_factors"
 FROM_MAP, FROM_CLOUD, EFFECTS = "test_tile_from_map", "test_tile_from_cloud", "test_tile_scan_effects"
 
 ROOMS = {
@@ -96,17 +97,17 @@ ROOMS = {
     "fusion": Room(
         {
             "localization/tracking": WINDOW,
-            "localization/finding": [LOCK],
+            "localization/finding": [FINDING, LOCK],
             "localization/lock": [LOCK],
             "localization/odometry": ["test_localization_odometry"],
-            "localization/recent_drive": [LOCK],
-            "localization/window": WINDOW,
-            "localization/window_kernels": WINDOW,
+            "localization/recent_drive": [FINDING, LOCK],
+            "localization/window": [FACTORS, *WINDOW],
+            "localization/window_kernels": [FACTORS, *WINDOW],
             "localization/alignment": [SCORES],
             "localization/kernels": [SCORES],
             "localization/gnss_monitor": [MONITOR],
         },
-        ["test_localization_odometry", LOCK, MONITOR, SCORES, *WINDOW],
+        ["test_localization_odometry", FINDING, LOCK, MONITOR, SCORES, FACTORS, *WINDOW],
     ),
 }
 

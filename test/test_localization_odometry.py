@@ -73,3 +73,32 @@ def test_a_little_after_the_newest_pose_the_car_goes_on_as_it_did() -> None:
     assert "has odom stopped" in str(held.at(1.45 + CONFIG.odometry_timeout_s + 0.01))
     alone, _ = buffer((1.0, Pose2(2.0, 0.0, 0.0)))
     assert alone.at(1.2) == Pose2(2.0, 0.0, 0.0)
+
+
+TURNING = tuple((1.0 + 0.02 * k, Pose2(0.1 * k, -0.04 * k, 3.0 + 0.01 * k)) for k in range(30))  # over the half turn
+
+
+def test_the_poses_of_a_sweep_go_on_before_and_after_what_is_known() -> None:
+    held, _ = buffer(*TURNING)
+    stamps = np.array([0.9, 1.0, 1.21, 1.58, 1.58 + 0.2])
+    found = held.poses(stamps)
+    assert found is not None
+    steps = (stamps - 1.0) / 0.02
+    assert found[:, 0] == pytest.approx(0.1 * steps)
+    assert found[:, 1] == pytest.approx(-0.04 * steps)
+    assert np.cos(found[:, 2] - 3.0 - 0.01 * steps) == pytest.approx(1.0)
+
+
+def test_a_sweep_far_from_all_odometry_has_no_poses() -> None:
+    held, _ = buffer(*TURNING)
+    limit = CONFIG.odometry_timeout_s
+    assert held.poses(np.array([1.0 - limit - 0.01, 1.1])) is None
+    assert held.poses(np.array([1.1, 1.58 + limit + 0.01])) is None
+    assert held.poses(np.array([1.0 - limit + 0.01, 1.58 + limit - 0.01])) is not None
+    assert buffer(TURNING[0])[0].poses(np.array([1.0])) is None
+
+
+def test_what_comes_before_the_first_pose_is_told_how_far_odometry_reaches() -> None:
+    held, _ = buffer(*TURNING)
+    assert "reaches back 0.6 s only" in str(held.at(1.0 - CONFIG.odometry_timeout_s - 0.01))
+    assert held.at(1.0 - CONFIG.odometry_timeout_s + 0.01) == TURNING[0][1]

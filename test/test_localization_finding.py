@@ -1,0 +1,96 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""Finder and RecentDrive: hypotheses and hits move with odometry, and nothing is made of an empty drive."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from urban_map_loc.config import FusionConfig
+from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.finding import Finder
+from urban_map_loc.localization.recent_drive import RecentDrive
+from urban_map_loc.localization.result import Answers, PoseEstimate
+
+CONFIG = FusionConfig()
+HITS = np.array([[1.0, 0.0], [0.0, 2.0], [-3.0, 1.0]])
+poses = st.builds(Pose2, st.floats(-50.0, 50.0), st.floats(-50.0, 50.0), st.floats(-3.1, 3.1))
+
+
+def believing(scores: dict[float, float]) -> Any:
+    """A verifier that leaves poses where they are and scores them by their easting."""
+
+    def score(points: object, origins: object, there: np.ndarray, aligned: object = None) -> np.ndarray:
+        return np.array([scores.get(round(float(east)), 0.5) for east in there[:, 0]])
+
+    return SimpleNamespace(score=score, agreement=score, refine=lambda points, origins, there: (there, None))
+
+
+def answers(*places: Pose2) -> Answers:
+    return Answers([PoseEstimate(place, np.eye(3), 0.9) for place in places], np.zeros(3), 0.0)
+
+
+@given(poses, poses, poses)
+def test_hypotheses_move_with_odometry(place: Pose2, then: Pose2, now: Pose2) -> None:
+    finder = Finder(believing({}), CONFIG)
+    finder.propose(answers(place), then, 0.0)
+    finder.judge(now, HITS, np.zeros_like(HITS))
+    expected = place @ then.inverse() @ now
+    assert len(finder.poses) == len(finder.scores) == len(finder.merits) == 1
+    assert Pose2.from_array(finder.poses[0]).distance_to(expected) < 1e-9
+    assert Pose2.from_array(finder.poses[0]).heading_difference(expected) < 1e-9
+
+
+def test_the_best_comes_first_and_the_same_place_once() -> None:
+    finder = Finder(believing({0: 0.4, 100: 0.9, 200: 0.6}), CONFIG)
+    finder.propose(answers(*(Pose2(east, 0.0, 0.0) for east in (0.0, 100.0, 200.0, 100.2))), Pose2.identity(), 0.0)
+    finder.judge(Pose2.identity(), HITS, np.zeros_like(HITS))
+    assert np.round(finder.poses[:, 0]) == pytest.approx([100.0, 200.0, 0.0])
+    assert finder.scores == pytest.approx([0.9, 0.6, 0.4])
+    assert finder.other_place(finder.poses[0]) == 1
+    assert finder.best_other_place(finder.poses[0]) == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("finder", [Finder(believing({}), CONFIG)])
+def test_without_hypotheses_or_hits_there_is_nothing(finder: Finder) -> None:
+    for empty in (HITS, HITS[:0]):
+        finder.judge(Pose2.identity(), empty, np.zeros_like(empty))
+        assert (finder.poses.shape, finder.scores.shape, finder.merits.shape) == ((0, 3), (0,), (0,))
+        assert finder.best_other_place(np.zeros(3)) == -1.0
+        finder.propose(answers(Pose2.identity()), Pose2.identity(), 0.0)
+    finder.clear()
+    assert (finder.poses.shape, finder.scores.shape, finder.merits.shape) == ((0, 3), (0,), (0,))
+
+
+def drove(*places: Pose2) -> RecentDrive:
+    drive = RecentDrive(CONFIG)
+    for k, place in enumerate(places):
+        drive.move(place)
+        drive.add(float(k), place, HITS)
+    return drive
+
+
+@given(poses, poses)
+def test_hits_of_the_drive_come_with_where_their_rays_began(first: Pose2, now: Pose2) -> None:
+    second = first @ Pose2(2.0, 0.0, 0.5)
+    points, origins = drove(first, second).points(now)
+    for k, place in enumerate((first, second)):
+        there = now.inverse() @ place
+        assert points[3 * k : 3 * k + 3] == pytest.approx(there.transform(HITS), abs=1e-9)
+        assert origins[3 * k : 3 * k + 3] == pytest.approx(np.tile([there.x, there.y], (3, 1)), abs=1e-9)
+
+
+def test_an_empty_drive_has_no_hits_and_no_length() -> None:
+    drive = drove(Pose2.identity(), Pose2(2.0, 0.0, 0.0), Pose2(4.0, 0.0, 0.0))
+    assert (len(drive), drive.hits, drive.length_m) == (3, 9, 4.0)
+    drive.forget_before(3.0)
+    assert (len(drive), drive.hits, drive.length_m) == (1, 3, 0.0)
+    drive.forget_before(5.0)
+    assert (len(drive), drive.hits, drive.length_m) == (0, 0, 0.0)
+    assert [part.shape for part in drive.points(Pose2.identity())] == [(0, 2), (0, 2)]

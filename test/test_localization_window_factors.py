@@ -1,0 +1,98 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""PoseWindow's factors one by one, against what they are by definition: no walls, a few poses, numbers by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from towns import one_block
+
+from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.config import RasterConfig, TrackingConfig
+from urban_map_loc.geometry.pose2 import Pose2
+from urban_map_loc.localization.recent_drive import Keyframe
+from urban_map_loc.localization.window import PoseWindow
+
+CONFIG = TrackingConfig()
+RASTER = BuildingRaster.from_area(one_block(), RasterConfig())
+FAR = Pose2(1000.0, 0.0, 0.4)  # beyond the map
+
+
+def blind(poses: int, config: TrackingConfig = CONFIG, start: Pose2 = FAR) -> PoseWindow:
+    """A window of keyframes without hits, a metre apart and turning."""
+    odometry, keyframes = Pose2(5.0, 6.0, -1.0), []
+    for k in range(poses):
+        keyframes.append(Keyframe(float(k), odometry, np.zeros((0, 2)), float(k)))
+        odometry = odometry @ Pose2(1.0, 0.0, 0.1)
+    window = PoseWindow(RASTER, config)
+    window.start(keyframes, start @ keyframes[0].T_odom_base.inverse(), 0.3, 0.02)
+    return window
+
+
+def test_a_fix_pulls_along_the_slope_of_cauchys_kernel() -> None:
+    window = blind(3)
+    free = window._normal_equations(3)
+    information, arm = np.array([[0.5, 0.1], [0.1, 0.25]]), Pose2(0.4, -0.2, 0.3)
+    at = Pose2.from_array(window.poses[1]) @ arm
+    position = np.array([at.x + 3.0, at.y - 5.0])
+    window.add_fix(1.2, window.keyframes[1].T_odom_base @ arm, position, np.linalg.inv(information))
+    pulled = window._normal_equations(3)
+
+    def cost(pose: np.ndarray) -> float:
+        there = Pose2.from_array(pose) @ arm
+        off = np.array([there.x, there.y]) - position
+        return float(0.5 * CONFIG.fix_kernel**2 * np.log1p(off @ information @ off / CONFIG.fix_kernel**2))
+
+    slope = [(cost(window.poses[1] + h) - cost(window.poses[1] - h)) / 2e-5 for h in np.eye(3) * 1e-5]
+    assert (pulled.gradient - free.gradient)[3:6] == pytest.approx(slope, rel=1e-5)
+    assert np.delete(pulled.gradient - free.gradient, [3, 4, 5]) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("axis", "walk"), [(0, CONFIG.odometry_walk), (1, CONFIG.odometry_walk), (2, CONFIG.heading_walk)])
+@pytest.mark.parametrize("metres", [1.0, 4.0])
+def test_odometry_is_a_random_walk_of_its_variance_a_metre(axis: int, walk: float, metres: float) -> None:
+    keyframes = [Keyframe(s, Pose2(s, 0.0, 0.0), np.zeros((0, 2)), s) for s in (0.0, metres)]
+    window = PoseWindow(RASTER, CONFIG)
+    window.start(keyframes, Pose2(1000.0, 0.0, 0.0), 0.3, 0.02)
+    window.poses[1, axis] += 0.01
+    assert window._normal_equations(2).cost == pytest.approx(0.5 * 0.01**2 / (walk**2 * metres), rel=1e-6)
+
+
+def test_the_prior_takes_the_short_way_between_headings() -> None:
+    window = blind(2, start=Pose2(1000.0, 0.0, np.pi - 0.01))
+    window._mean[4] = -np.pi + 0.02
+    before = window._information[4, 4]
+    assert window._normal_equations(1).cost == pytest.approx(0.5 * before * 0.03**2, rel=1e-6)
+
+
+def test_beyond_the_newest_keyframe_a_certain_pose_grows_uncertain_as_odometry_does() -> None:
+    window = blind(2)
+    window.covariance = np.zeros((3, 3))
+    pose, covariance = window.at(window.keyframes[-1].T_odom_base @ Pose2(4.0, 0.0, 0.0))
+    along = CONFIG.odometry_walk**2 * 4.0 + (CONFIG.scale_sigma * 4.0) ** 2
+    assert covariance == pytest.approx(np.diag([along, along, CONFIG.heading_walk**2 * 4.0 + (CONFIG.turn_sigma * 4.0) ** 2]))
+    assert pose.distance_to(Pose2.from_array(window.poses[-1])) == pytest.approx(4.0)
+
+
+def test_an_uncertain_heading_becomes_an_uncertain_place_across_it() -> None:
+    window = blind(2)
+    window.covariance = np.diag([0.0, 0.0, 0.1**2])
+    pose, covariance = window.at(window.keyframes[-1].T_odom_base @ Pose2(10.0, 0.0, 0.0))
+    along = np.array([np.cos(pose.yaw), np.sin(pose.yaw)])
+    across = np.array([-along[1], along[0]])
+    own = CONFIG.odometry_walk**2 * 10.0 + (CONFIG.scale_sigma * 10.0) ** 2
+    assert across @ covariance[:2, :2] @ across == pytest.approx(own + 1.0)
+    assert along @ covariance[:2, :2] @ along == pytest.approx(own)
+    assert across @ covariance[:2, 2] == pytest.approx(0.1)
+
+
+def test_what_leaves_the_window_stays_as_its_marginal() -> None:
+    window = blind(4)
+    matrix, _ = window._normal_equations(2, maps=1).dense()
+    kept = [0, 1, 5, 6, 7]  # scale, turn, the second pose
+    marginal = np.linalg.inv(matrix)[np.ix_(kept, kept)]
+    window._forget_oldest()
+    walks = np.array([CONFIG.scale_walk, CONFIG.turn_walk, 0.0, 0.0, 0.0]) ** 2 * 1.0  # a metre was driven
+    assert np.linalg.inv(window._information) == pytest.approx(marginal + np.diag(walks), rel=1e-6, abs=1e-12)
+    assert len(window.keyframes) == len(window.poses) == 3
