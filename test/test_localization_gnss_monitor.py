@@ -79,6 +79,19 @@ def test_multipath_is_rejected_with_its_third_fix_and_used_again_later() -> None
     assert CONFIG.trust_again_s <= (again - 140) / RATE_HZ < CONFIG.trust_again_s + 15.0
 
 
+def test_two_fixes_that_are_off_are_suspect_and_the_third_is_wrong() -> None:
+    errors = receiver(40.0)
+    errors[100:103] += [25.0, -20.0]
+    found = [verdict.state for verdict in judged(errors)[100:103]]
+    assert found == [GnssState.SUSPECT] * (CONFIG.outliers - 1) + [GnssState.REJECTED]
+
+
+def test_a_receiver_that_states_nothing_is_taken_for_a_usual_one() -> None:
+    assert GnssFix.stated(1.0, np.zeros(2), None, CONFIG).covariance == pytest.approx(np.diag([CONFIG.usual_m**2] * 2))
+    own = np.diag([4.0, 9.0])
+    assert GnssFix.stated(1.0, np.zeros(2), own, CONFIG).covariance is own
+
+
 @pytest.mark.parametrize("speed", [0.1, 0.3, 1.0])
 def test_slow_drift_is_rejected_before_it_is_far(speed: float) -> None:
     seconds = 20.0 / speed + 20.0

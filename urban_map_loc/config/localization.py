@@ -36,7 +36,12 @@ class VerificationConfig(Section):
     position_step_m: float = setting(2.0, "grid of candidate positions", unit="m", low=0.25, high=10.0)
     heading_steps: int = setting(120, "candidate headings per turn", low=8, high=720)
     road_reach_m: float = setting(4.0, "candidates lie this near to a road", unit="m", low=0.5, high=100.0)
-    log_probability_weight: float = setting(0.02, "weight of the cell's log-probability in the final score", low=0.0, high=1.0)
+    log_probability_weight: float = setting(
+        0.04,
+        "weight of the cell's log-probability in the final score; 0.03 to 0.08 are alike, 0.02 finds 1 to 2 % fewer scans, none 5 to 9 %",
+        low=0.0,
+        high=1.0,
+    )
     coarse_rays: int = setting(32, "hits used for a first look at every candidate, evenly thinned", low=8, high=2000)
     second_rays: int = setting(60, "hits used, with their rays, for a second look at the best of them", low=8, high=2000)
     rays: int = setting(180, "hits used for refining and for the final score", low=8, high=2000)
