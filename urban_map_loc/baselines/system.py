@@ -23,6 +23,7 @@ from urban_map_loc.localization.kernels import distinct
 from urban_map_loc.mapnet.hypotheses import Hypotheses, empty
 from urban_map_loc.training.batches import TileBatches
 from urban_map_loc.training.drive_tiles import DriveTiles
+from urban_map_loc.training.schedule import spent
 
 # Share done, 0 to 1, and a few words on how it goes.
 Progress = Callable[[float, str], None]
@@ -73,7 +74,7 @@ class Budget:
 
     def share(self, steps: int, seconds: float) -> float:
         """Share that is spent after so many steps and seconds, 0 to 1."""
-        return min(steps / self.steps if self.steps else seconds / (60.0 * self.minutes), 1.0)
+        return spent(steps, seconds, self.steps, self.minutes)
 
 
 @dataclass(frozen=True, eq=False)

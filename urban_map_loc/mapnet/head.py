@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """What both heads share; they are interchangeable behind `MapNet.hypotheses`.
 
     Buffers:
@@ -28,9 +30,9 @@ class Head(nn.Module):
         self.register_buffer("cells", torch.as_tensor(cells, dtype=torch.float32))
         self.register_buffer("residual_covariance", torch.eye(3))
 
+    @abstractmethod
     def ranked(self, feature: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The fields of `Hypotheses` as tensors: at most `count` poses, log-probabilities, regions and covariances."""
-        raise NotImplementedError
 
     @torch.inference_mode()
     def hypotheses(self, feature: Tensor, count: int) -> Hypotheses:

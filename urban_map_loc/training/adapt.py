@@ -26,7 +26,7 @@ from urban_map_loc.mapnet.references import fill_references
 from urban_map_loc.training.batches import Drives, TileBatches
 from urban_map_loc.training.confidence import calibrate, confidence
 from urban_map_loc.training.drive_tiles import DriveTiles
-from urban_map_loc.training.schedule import learning_rate
+from urban_map_loc.training.schedule import learning_rate, spent
 from urban_map_loc.training.validation import validate
 
 
@@ -61,8 +61,7 @@ class Adapter:
     @property
     def fraction(self) -> float:
         """Share of the budget that is spent, 0 to 1."""
-        spent = self.steps / self.config.steps if self.config.steps else self.seconds / (60.0 * self.config.minutes)
-        return min(spent, 1.0)
+        return spent(self.steps, self.seconds, self.config.steps, self.config.minutes)
 
     def step(self) -> tuple[float, float]:
         """One optimizer step; the absolute loss on map tiles and the relative one on the drive (0 without drive tiles).

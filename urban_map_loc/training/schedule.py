@@ -1,10 +1,15 @@
 # Copyright 2026 urban_map_loc maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""How the learning rate goes over a training."""
+"""How far a training has come, and how the learning rate goes over it."""
 
 from __future__ import annotations
 
 import math
+
+
+def spent(steps: int, seconds: float, of_steps: int, of_minutes: float) -> float:
+    """Share of a budget that is spent after so many steps and seconds, 0 to 1; the budget is steps, or minutes where these are 0."""
+    return min(steps / of_steps if of_steps else seconds / (60.0 * of_minutes), 1.0)
 
 
 def learning_rate(peak: float, warmup_steps: int, steps: int, fraction: float) -> float:

@@ -32,7 +32,7 @@ from urban_map_loc.training.confidence import calibrate, confidence
 from urban_map_loc.training.diagnosis import cause
 from urban_map_loc.training.machine import half_precision
 from urban_map_loc.training.processes import ALONE, Processes, share_batch_statistics
-from urban_map_loc.training.schedule import learning_rate
+from urban_map_loc.training.schedule import learning_rate, spent
 from urban_map_loc.training.validation import validate
 from urban_map_loc.training.warm_start import take_weights
 
@@ -114,8 +114,7 @@ class Trainer:
         training = self.config.training
         if not training.steps and not training.minutes:
             return 1.0
-        spent = self.steps / training.steps if training.steps else self.seconds / (60.0 * training.minutes)
-        return min(spent, 1.0)
+        return spent(self.steps, self.seconds, training.steps, training.minutes)
 
     def step(self, interrupted: bool = False) -> Step:
         """One optimizer step on the batch of all processes; `interrupted` is told to all of them.
