@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from towns import area_of, crossing, one_block
 
 from urban_map_loc.area.area_map import AreaMap
-from urban_map_loc.area.raster import BuildingRaster
+from urban_map_loc.area.raster import DISTANCE_STEP_M, BuildingRaster
 from urban_map_loc.config import RasterConfig, TileConfig, VerificationConfig
 from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
 from urban_map_loc.localization.verification import Verifier
@@ -135,3 +135,25 @@ def test_nothing_to_answer() -> None:
     assert verifier.answers(np.zeros((0, 2)), WHOLE) == []
     nowhere = replace(WHOLE, region=np.array([[1e5, 1e5, 1e5 + 16, 1e5 + 16]]))
     assert verifier.answers(points, nowhere) == []
+
+
+def test_the_first_look_is_the_mean_value_of_the_pixels_that_are_hit() -> None:
+    verifier, _ = verifier_and_renderer(one_block())
+    raster, random = verifier.raster, np.random.default_rng(4)
+    points = random.uniform(-12.0, 12.0, (9, 2))
+    middle = raster.origin + 0.5 * raster.resolution_m * np.array(raster.distance.shape[::-1])
+    positions = np.concatenate([middle + random.uniform(-20.0, 20.0, (4, 2)), [raster.origin], middle[None]])  # the fifth sees off the map
+    found = verifier.coarse(points, positions)
+    expected = np.zeros_like(found)
+    for p in (0, 1, 2, 3, 5):
+        column, row = np.round((positions[p] - raster.origin) / raster.resolution_m).astype(int)
+        for h, heading in enumerate(verifier.headings):
+            c, s = np.cos(heading), np.sin(heading)
+            across, up = np.round(
+                np.array([c * points[:, 0] - s * points[:, 1], s * points[:, 0] + c * points[:, 1]]) / raster.resolution_m
+            ).astype(int)
+            metres = raster.distance[row + up, column + across] * DISTANCE_STEP_M
+            expected[p, h] = np.mean(np.floor(255.0 * np.exp(-0.5 * (metres / verifier.config.wall_sigma_m) ** 2))) / 255.0
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found[:4].max() > 0.05
+    assert not found[4].any()
