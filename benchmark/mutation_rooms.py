@@ -1,0 +1,70 @@
+# Copyright 2026 urban_map_loc maintainers
+# SPDX-License-Identifier: Apache-2.0
+"""What benchmark/mutation.py changes, and which tests should notice: those that take no more than seconds without a compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Room:
+    """Modules that are changed, each with the tests that should notice first, and all tests of the room."""
+
+    modules: Mapping[str, Sequence[str]]
+    tests: Sequence[str]
+
+
+TRAJECTORY, SCORES = "test_geometry_trajectory", "test_localization_verification"
+# Those of the window's tests that take seconds without a compiler.
+WINDOW = tuple(
+    f"test_localization_window.py::test_{name}"
+    for name in (
+        "the_banded_solution_is_that_of_the_whole_matrix",
+        "the_gradient_is_the_slope_of_the_cost",
+        "a_late_scan_goes_where_its_stamp_says",
+    )
+)
+UTM = f"{TRAJECTORY}.py::test_utm_known_points"
+LOCK, FINDING, MONITOR = "test_localization_lock", "test_localization_finding", "test_localization_gnss_monitor"
+FACTORS = "test_localization_window_factors"
+FROM_MAP, FROM_CLOUD, EFFECTS = "test_tile_from_map", "test_tile_from_cloud", "test_tile_scan_effects"
+
+ROOMS = {
+    "geometry": Room(
+        {
+            "geometry/pose2": ["test_geometry_pose2"],
+            "geometry/geodesy": ["test_geometry_geodesy"],
+            "geometry/trajectory": [TRAJECTORY],
+            "geometry/utm": [UTM],
+        },
+        ["test_geometry_pose2", TRAJECTORY, "test_geometry_geodesy"],
+    ),
+    "tile": Room(
+        {
+            "tile/grid": ["test_tile_grid"],
+            "tile/from_cloud": [FROM_CLOUD],
+            "tile/from_map": [FROM_MAP],
+            "tile/road_channel": ["test_tile_roads"],
+            "tile/kernels": [FROM_MAP, EFFECTS],
+            "tile/scene": [EFFECTS],
+        },
+        ["test_tile_grid", FROM_CLOUD, FROM_MAP, "test_tile_roads", EFFECTS],
+    ),
+    "fusion": Room(
+        {
+            "localization/tracking": WINDOW,
+            "localization/finding": [FINDING, LOCK],
+            "localization/lock": [LOCK],
+            "localization/odometry": ["test_localization_odometry"],
+            "localization/recent_drive": [FINDING, LOCK],
+            "localization/window": [FACTORS, *WINDOW],
+            "localization/window_kernels": [FACTORS, *WINDOW],
+            "localization/alignment": [SCORES],
+            "localization/kernels": [SCORES],
+            "localization/gnss_monitor": [MONITOR],
+        },
+        ["test_localization_odometry", FINDING, LOCK, MONITOR, SCORES, FACTORS, *WINDOW],
+    ),
+}
