@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -29,6 +31,7 @@ from urban_map_loc.area.side_by_side import side_by_side
 from urban_map_loc.bags.reader import BagReader
 from urban_map_loc.bags.replay import seen_scans
 from urban_map_loc.config import LocalizerConfig
+from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.search import Search
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.localization.verification import Verifier
@@ -95,6 +98,22 @@ def verified_ms(model: Path, path: Path, bag: Path, cells: int) -> float:
     return float(np.median(seconds) * 1e3)
 
 
+def load(path: Path, model: Path) -> tuple[float, float, float]:
+    """Seconds until a localizer is there, and this process's memory then, resident and without files that are mapped [MB]."""
+    start = time.perf_counter()
+    localizer = Localizer.load(path, model, LocalizerConfig(), wait=True)
+    seconds = time.perf_counter() - start
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    del localizer
+    return seconds, *(int(lines[name].split()[0]) / 1024.0 for name in ("VmRSS", "RssAnon"))
+
+
+def loaded(path: Path, model: Path) -> tuple[float, float, float]:
+    """`load` in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(load, path, model).result()
+
+
 def main() -> None:
     """One training a size."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -130,12 +149,16 @@ def main() -> None:
             times[name] = seconds / 60.0
         summary = load_checkpoint(model).summary
         found = network_alone(model, path, bag) if real else {}
+        load_s, resident_mb, anonymous_mb = loaded(path, model)
         results[name] = {
             "area [km²]": square_kilometres(read_area(path)),
             "buildings": len(area.buildings_wgs84),
             "cells": summary["cells"],
             "set-up, training included [min]": times.get(name),
             "model [MB]": model.stat().st_size / 1e6,
+            "load to localize [s]": load_s,
+            "memory, resident [MB]": resident_mb,
+            "memory without mapped files [MB]": anonymous_mb,
             "network's answer [ms]": query_ms(model),
             "verified answer, 20 cells [ms]": verified_ms(model, path, bag, 20) if real else None,
             "verified answer, default [ms]": verified_ms(model, path, bag, LocalizerConfig().verification.cells) if real else None,
