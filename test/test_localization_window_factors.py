@@ -96,3 +96,4 @@ def test_what_leaves_the_window_stays_as_its_marginal() -> None:
     walks = np.array([CONFIG.scale_walk, CONFIG.turn_walk, 0.0, 0.0, 0.0]) ** 2 * 1.0  # a metre was driven
     assert np.linalg.inv(window._information) == pytest.approx(marginal + np.diag(walks), rel=1e-6, abs=1e-12)
     assert len(window.keyframes) == len(window.poses) == 3
+    assert (window.scale, window.turn) == pytest.approx((1.0, 0.0), abs=1e-6)
