@@ -107,3 +107,10 @@ def test_what_comes_before_the_first_pose_is_told_how_far_odometry_reaches() -> 
     held, _ = buffer(*TURNING)
     assert "reaches back 0.6 s only" in str(held.at(1.0 - CONFIG.odometry_timeout_s - 0.01))
     assert held.at(1.0 - CONFIG.odometry_timeout_s + 0.01) == TURNING[0][1]
+
+
+def test_two_poses_shortly_after_one_another_are_enough_to_go_on() -> None:
+    held, _ = buffer((1.0, Pose2(0.0, 0.0, 0.0)), (1.05, Pose2(0.5, 0.0, 0.0)))
+    late = held.at(1.15)
+    assert not isinstance(late, str)
+    assert late.x == pytest.approx(1.5)
