@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from pipeline import ROOT, data_folder, step, store
+from pipeline import ROOT, data_folder, memory_mb, step, store
 from pipeline.network import network_alone
 
 from urban_map_loc.area.area_map import AreaMap
@@ -103,9 +103,9 @@ def load(path: Path, model: Path) -> tuple[float, float, float]:
     start = time.perf_counter()
     localizer = Localizer.load(path, model, LocalizerConfig(), wait=True)
     seconds = time.perf_counter() - start
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    resident, anonymous = memory_mb()
     del localizer
-    return seconds, *(int(lines[name].split()[0]) / 1024.0 for name in ("VmRSS", "RssAnon"))
+    return seconds, resident, anonymous
 
 
 def loaded(path: Path, model: Path) -> tuple[float, float, float]:

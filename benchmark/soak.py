@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pipeline import ROOT, store
+from pipeline import ROOT, memory_mb, store
 from pipeline.over_dds import FIRST_STAMP_S, Bench, Drive, prepare
 
 STRETCHES = 24
@@ -29,16 +29,6 @@ LAST_ANSWER_S = 3.0
 ODOMETRY_HZ = 50.0
 # What is wanted: neither may grow by more than so much over a whole run, whatever its length.
 GROWTH_MB, SLOWER = 20.0, 1.25
-
-
-def memory_mb() -> tuple[float, float]:
-    """Resident and anonymous memory of this process [MB]."""
-    found = {}
-    for line in Path("/proc/self/status").read_text().splitlines():
-        name, value = line.split(":", 1)
-        if name in ("VmRSS", "RssAnon"):
-            found[name] = int(value.split()[0]) / 1024.0
-    return found["VmRSS"], found["RssAnon"]
 
 
 class Soak(Bench):

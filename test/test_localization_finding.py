@@ -57,8 +57,8 @@ def test_the_best_comes_first_and_the_same_place_once() -> None:
     assert finder.best_other_place(finder.poses[0]) == pytest.approx(0.6)
 
 
-@pytest.mark.parametrize("finder", [Finder(believing({}), CONFIG)])
-def test_without_hypotheses_or_hits_there_is_nothing(finder: Finder) -> None:
+def test_without_hypotheses_or_hits_there_is_nothing() -> None:
+    finder = Finder(believing({}), CONFIG)
     for empty in (HITS, HITS[:0]):
         finder.judge(Pose2.identity(), empty, np.zeros_like(empty))
         assert (finder.poses.shape, finder.scores.shape, finder.merits.shape) == ((0, 3), (0,), (0,))

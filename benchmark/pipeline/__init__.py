@@ -20,6 +20,13 @@ from urban_map_loc.settings import from_dict, nested
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def memory_mb() -> tuple[float, float]:
+    """Resident and anonymous memory of this process, the latter without files that are mapped [MB]."""
+    found = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    resident, anonymous = (int(found[name].split()[0]) / 1024.0 for name in ("VmRSS", "RssAnon"))
+    return resident, anonymous
+
+
 def step(*arguments: str | Path) -> float:
     """Run one command of `urban_map_loc` and return its duration [s]; a failure ends the benchmark with the command's status."""
     words = [str(a) for a in arguments]
