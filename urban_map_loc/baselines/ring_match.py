@@ -15,11 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from urban_map_loc.baselines.rings import BATCH, map_rings, ring_of, road_places
+from urban_map_loc.baselines.rings import map_rings, ring_of, road_places
 from urban_map_loc.baselines.system import Progress, Query, SharedGround, System, ranked_hypotheses
 from urban_map_loc.config import RingMatchConfig
 from urban_map_loc.geometry.pose2 import FloatArray, wrap_angle
 from urban_map_loc.mapnet.hypotheses import Hypotheses
+
+# Rings that a scan is compared with at a time.
+BATCH = 512
 
 
 class RingMatch(System):

@@ -11,12 +11,10 @@ import shapely
 from numpy.typing import NDArray
 
 from urban_map_loc.area.area_map import AreaMap
+from urban_map_loc.baselines.references import in_parts
 from urban_map_loc.baselines.system import Progress, SharedGround
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.tile.from_map import MapRenderer
-
-# Places looked at from at a time.
-BATCH = 512
 
 
 def road_places(area: AreaMap, spacing_m: float) -> FloatArray:
@@ -46,10 +44,7 @@ def map_rings(ground: SharedGround, places: FloatArray, directions: int, progres
     tile = ground.config.tile
     around = replace(tile, field_of_view_rad=2.0 * np.pi, sectors=tile.sectors_per_turn)
     renderer = MapRenderer(ground.batches.renderer.raster, around, ground.batches.renderer.roads)
-    rings = np.empty((len(places), directions), dtype=np.float32)
-    for first in range(0, len(places), BATCH):
-        chunk = places[first : first + BATCH]
-        points = renderer.points(np.column_stack([chunk, np.zeros(len(chunk))]))
-        rings[first : first + BATCH] = [ring_of(p, directions) for p in points]
-        progress(min((first + BATCH) / len(places), 1.0), "looking at the map")
-    return rings
+    poses = np.column_stack([places, np.zeros(len(places))])
+    parts = in_parts(poses, progress, "looking at the map")
+    rings = [ring_of(points, directions) for part in parts for points in renderer.points(part)]
+    return np.array(rings, dtype=np.float32).reshape(-1, directions)
