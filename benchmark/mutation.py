@@ -4,8 +4,9 @@
 
 The changes are cosmic-ray's; its own runner changes the files themselves and starts a process for each, which compiles every kernel
 anew. Here a process that has loaded all libraries forks for every change, imports the changed module in its place and runs the room's
-tests until the first that fails; the files stay as they are. Kernels run as plain Python (NUMBA_DISABLE_JIT), else each change would
-cost a compilation. A change is survived when all tests pass. docs/quality.md has the figures and what survivors are.
+tests until the first that fails; the files stay as they are. Where a module with kernels is changed all run as plain Python, else each
+change would cost a compilation; where none is, they are compiled already. A change is survived when all tests pass. docs/quality.md has
+the figures and what survivors are.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 
 from mutation_rooms import ROOMS, Room
 
-os.environ["NUMBA_DISABLE_JIT"] = "1"
+os.environ["NUMBA_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "build" / "mutation" / "packages"  # where `make mutation` installs cosmic-ray
@@ -67,17 +68,22 @@ class Change:
         """The file that is changed."""
         return ROOT / "urban_map_loc" / f"{self.module}.py"
 
+    @property
+    def text(self) -> str:
+        """The module's text without the change."""
+        return self.path.read_text(encoding="utf-8")
+
     def source(self) -> str:
         """The module's text with the change."""
         from cosmic_ray.mutating import mutate_code
 
-        changed = mutate_code(self.path.read_text(encoding="utf-8"), operator_of(self.operator), self.occurrence)
+        changed = mutate_code(self.text, operator_of(self.operator), self.occurrence)
         assert changed is not None
         return str(changed)
 
     def told(self, changed: str) -> str:
         """Where it is, and the line as it was and as it is."""
-        was, now = self.path.read_text(encoding="utf-8").splitlines(), changed.splitlines()
+        was, now = self.text.splitlines(), changed.splitlines()
         first = next(k for k, pair in enumerate(zip(was, now, strict=False)) if pair[0] != pair[1])
         return f"{self.module}.py:{self.line} {self.operator}\n    - {was[first].strip()}\n    + {now[first].strip()}"
 
@@ -130,8 +136,12 @@ class _Settings:
         hypothesis.settings.load_profile("mutation")
 
 
-def outcome(tests: Sequence[str], changed: _Changed | None, cpu_s: int) -> str:
+def outcome(tests: Sequence[str], changed: _Changed | None, cpu_s: int, *, compiled: bool) -> str:
     """Run tests in a fork: `killed`, `survived`, or `endless` where they took more than `cpu_s` of processor time."""
+    import numba
+
+    os.environ["NUMBA_DISABLE_JIT"] = str(int(not compiled))
+    numba.config.reload_config()
     child = os.fork()
     if child == 0:
         code = 3
@@ -166,10 +176,11 @@ def tried(room: Room, changes: Sequence[Change], end: float, limit_s: int, file:
                 break
             source = change.source()
             changed = _Changed(change, source)
-            first = room.modules[change.module]
-            verdict = outcome(first, changed, limit_s)
-            if verdict == "survived" and set(first) != set(room.tests):
-                verdict = outcome([name for name in room.tests if name not in first], changed, limit_s)
+            compiled = "njit" not in change.text
+            first, every = room.modules[change.module], [*room.tests, *(room.compiled if compiled else ())]
+            verdict = outcome(first, changed, limit_s, compiled=compiled)
+            if verdict == "survived" and (others := [name for name in every if name not in first]):
+                verdict = outcome(others, changed, limit_s, compiled=compiled)
             print(json.dumps([astuple(change), verdict, change.told(source)]), file=record)
 
 
@@ -182,9 +193,10 @@ def known_from(file: Path) -> dict[Change, tuple[str, str]]:
 def check(name: str, minutes: float, share: float, jobs: int, out: Path) -> None:
     """Try the changes of a room in an order that is the same every time, until time or share is used up; results are kept in `out`."""
     room, file = ROOMS[name], out / f"{name}.jsonl"
-    before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    if outcome(room.tests, None, 3600) != "survived":
-        raise SystemExit(f"{name}: the tests fail without any change; mend them first")
+    for compiled, tests in ((True, [*room.tests, *room.compiled]), (False, room.tests)):
+        before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        if outcome(tests, None, 3600, compiled=compiled) != "survived":
+            raise SystemExit(f"{name}: the tests fail without any change; mend them first")
     limit_s = 20 + round(3 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s))
     every = [change for module in room.modules for change in changes_of(module)]
     random.Random(0).shuffle(every)

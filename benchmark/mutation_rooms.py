@@ -1,6 +1,6 @@
 # Copyright 2026 urban_map_loc maintainers
 # SPDX-License-Identifier: Apache-2.0
-"""What benchmark/mutation.py changes, and which tests should notice: those that take no more than seconds without a compiler."""
+"""What benchmark/mutation.py changes, and which tests should notice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Room:
-    """Modules that are changed, each with the tests that should notice first, and all tests of the room."""
+    """What is changed, and what should notice it.
+
+    Attributes:
+        modules: each with the tests that should notice first.
+        tests: all that take no more than seconds without a compiler.
+        compiled: those that take seconds with one.
+    """
 
     modules: Mapping[str, Sequence[str]]
     tests: Sequence[str]
+    compiled: Sequence[str] = ()
 
 
-TRAJECTORY, SCORES = "test_geometry_trajectory", "test_localization_verification"
-# Those of the window's tests that take seconds without a compiler.
+TRAJECTORY = "test_geometry_trajectory"
+SCORES, KERNELS, TRACKING = "test_localization_verification", "test_localization_kernels", "test_localization_tracking"
+LOCALIZER, FAULTS = "test_localization_localizer", "test_localization_faults"
 WINDOW = tuple(
     f"test_localization_window.py::test_{name}"
     for name in (
@@ -54,17 +62,18 @@ ROOMS = {
     ),
     "fusion": Room(
         {
-            "localization/tracking": WINDOW,
+            "localization/tracking": [TRACKING],
             "localization/finding": [FINDING, LOCK],
             "localization/lock": [LOCK],
             "localization/odometry": ["test_localization_odometry"],
             "localization/recent_drive": [FINDING, LOCK],
             "localization/window": [FACTORS, *WINDOW],
             "localization/window_kernels": [FACTORS, *WINDOW],
-            "localization/alignment": [SCORES],
-            "localization/kernels": [SCORES],
+            "localization/alignment": [KERNELS],
+            "localization/kernels": [KERNELS],
             "localization/gnss_monitor": [MONITOR],
         },
-        ["test_localization_odometry", FINDING, LOCK, MONITOR, SCORES, FACTORS, *WINDOW],
+        ["test_localization_odometry", FINDING, LOCK, MONITOR, KERNELS, TRACKING, FACTORS, *WINDOW, SCORES],
+        ["test_localization_window", LOCALIZER, FAULTS],
     ),
 }

@@ -19,15 +19,31 @@ RASTER = BuildingRaster.from_area(one_block(), RasterConfig())
 FAR = Pose2(1000.0, 0.0, 0.4)  # beyond the map
 
 
-def blind(poses: int, config: TrackingConfig = CONFIG, start: Pose2 = FAR) -> PoseWindow:
-    """A window of keyframes without hits, a metre apart and turning."""
+def blind(poses: int, start: Pose2 = FAR, step: Pose2 = Pose2(1.0, 0.0, 0.1)) -> PoseWindow:  # noqa: B008
+    """A window of keyframes without hits, a step apart: a metre, and turning."""
     odometry, keyframes = Pose2(5.0, 6.0, -1.0), []
     for k in range(poses):
         keyframes.append(Keyframe(float(k), odometry, np.zeros((0, 2)), float(k)))
-        odometry = odometry @ Pose2(1.0, 0.0, 0.1)
-    window = PoseWindow(RASTER, config)
+        odometry = odometry @ step
+    window = PoseWindow(RASTER, CONFIG)
     window.start(keyframes, start @ keyframes[0].T_odom_base.inverse(), 0.3, 0.02)
     return window
+
+
+def test_the_matrix_is_the_gradients_slope_where_nothing_is_off() -> None:
+    window = blind(4, step=Pose2(1.2, 0.3, 0.1))
+
+    def gradient(unknown: int, change: float) -> np.ndarray:
+        values = window._shared if unknown < 2 else window.poses.reshape(-1)
+        values[unknown if unknown < 2 else unknown - 2] += change
+        found = window._normal_equations(4).dense()[1]
+        values[unknown if unknown < 2 else unknown - 2] -= change
+        return found
+
+    matrix, rest = window._normal_equations(4).dense()
+    assert rest == pytest.approx(0.0, abs=1e-6)
+    slope = np.array([(gradient(k, 1e-5) - gradient(k, -1e-5)) / 2e-5 for k in range(14)])
+    assert matrix == pytest.approx(slope, rel=1e-5, abs=1e-6 * np.abs(matrix).max())
 
 
 def test_a_fix_pulls_along_the_slope_of_cauchys_kernel() -> None:
