@@ -55,7 +55,7 @@ ROOMS = {
             "tile/from_cloud": [FROM_CLOUD],
             "tile/from_map": [FROM_MAP],
             "tile/road_channel": ["test_tile_roads"],
-            "tile/kernels": [FROM_MAP, EFFECTS],
+            "tile/kernels": [FROM_MAP],
             "tile/scene": [EFFECTS],
         },
         ["test_tile_grid", FROM_CLOUD, FROM_MAP, "test_tile_roads", EFFECTS],
