@@ -34,6 +34,18 @@ WINDOW = tuple(
         "a_late_scan_goes_where_its_stamp_says",
     )
 )
+# Those of the scores', which otherwise look through a whole area.
+QUICK_SCORES = tuple(
+    f"{SCORES}.py::test_{name}"
+    for name in (
+        "hits_on_the_wall_score_one_and_rays_through_it_cost",
+        "rays_may_pass_over_buildings_that_are_known_to_be_low",
+        "a_ray_counts_from_its_own_origin",
+        "the_first_look_is_the_mean_value_of_the_pixels_that_are_hit",
+        "refinement_finds_the_true_pose",
+        "refinement_never_lowers_the_score",
+    )
+)
 UTM = f"{TRAJECTORY}.py::test_utm_known_points"
 LOCK, FINDING, MONITOR = "test_localization_lock", "test_localization_finding", "test_localization_gnss_monitor"
 FACTORS = "test_localization_window_factors"
@@ -70,10 +82,10 @@ ROOMS = {
             "localization/window": [FACTORS, *WINDOW],
             "localization/window_kernels": [FACTORS, *WINDOW],
             "localization/alignment": [KERNELS],
-            "localization/kernels": [KERNELS],
+            "localization/kernels": [KERNELS, QUICK_SCORES[3]],
             "localization/gnss_monitor": [MONITOR],
         },
-        ["test_localization_odometry", FINDING, LOCK, MONITOR, KERNELS, TRACKING, FACTORS, *WINDOW, SCORES],
-        ["test_localization_window", LOCALIZER, FAULTS],
+        ["test_localization_odometry", FINDING, LOCK, MONITOR, KERNELS, TRACKING, FACTORS, *WINDOW, *QUICK_SCORES],
+        [SCORES, "test_localization_window", LOCALIZER, FAULTS],
     ),
 }
