@@ -3,7 +3,7 @@
 """Mutation check of geometry, tile and fusion: one token of the code is changed, and some test should notice (an hour or more).
 
 The changes are cosmic-ray's; its own runner changes the files themselves and starts a process for each, which compiles every kernel
-anew. Here a process that has loaded all libraries forks for every change, imports the changed module in its place and runs the room's
+anew. Here a process that has loaded all libraries forks for every change, imports the changed module in its place and runs the module's
 tests until the first that fails; the files stay as they are. Where a module with kernels is changed all run as plain Python, else each
 change would cost a compilation; where none is, they are compiled already. A change is survived when all tests pass. docs/quality.md has
 the figures and what survivors are.
@@ -22,13 +22,13 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from mutation_rooms import ROOMS, Room
+from mutation_rooms import ROOMS
 
 os.environ["NUMBA_NUM_THREADS"] = "1"
 
@@ -72,6 +72,11 @@ class Change:
     def text(self) -> str:
         """The module's text without the change."""
         return self.path.read_text(encoding="utf-8")
+
+    @property
+    def compiled(self) -> bool:
+        """Whether kernels are compiled while it is tried: none is changed."""
+        return "njit" not in self.text
 
     def source(self) -> str:
         """The module's text with the change."""
@@ -168,19 +173,14 @@ def outcome(tests: Sequence[str], changed: _Changed | None, cpu_s: int, *, compi
     return "survived" if os.WEXITSTATUS(status) == 0 else "killed"
 
 
-def tried(room: Room, changes: Sequence[Change], end: float, limit_s: int, file: Path) -> None:
-    """Try changes until time is up; each result is a line of `file`, which several processes write."""
+def tried(changes: Sequence[Change], tests: Mapping[str, Sequence[str]], limits_s: Mapping[str, int], end: float, file: Path) -> None:
+    """Try changes until time is up, by their modules' tests and limits; each result is a line of `file`, which several processes write."""
     with file.open("a", encoding="utf-8", buffering=1) as record:
         for change in changes:
             if time.monotonic() > end:
                 break
             source = change.source()
-            changed = _Changed(change, source)
-            compiled = "njit" not in change.text
-            first, every = room.modules[change.module], [*room.tests, *(room.compiled if compiled else ())]
-            verdict = outcome(first, changed, limit_s, compiled=compiled)
-            if verdict == "survived" and (others := [name for name in every if name not in first]):
-                verdict = outcome(others, changed, limit_s, compiled=compiled)
+            verdict = outcome(tests[change.module], _Changed(change, source), limits_s[change.module], compiled=change.compiled)
             print(json.dumps([astuple(change), verdict, change.told(source)]), file=record)
 
 
@@ -192,13 +192,14 @@ def known_from(file: Path) -> dict[Change, tuple[str, str]]:
 
 def check(name: str, minutes: float, share: float, jobs: int, out: Path) -> None:
     """Try the changes of a room in an order that is the same every time, until time or share is used up; results are kept in `out`."""
-    room, file = ROOMS[name], out / f"{name}.jsonl"
-    for compiled, tests in ((True, [*room.tests, *room.compiled]), (False, room.tests)):
+    file, limits_s = out / f"{name}.jsonl", {}
+    for module in ROOMS[name]:
+        change = changes_of(module)[0]
         before_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        if outcome(tests, None, 3600, compiled=compiled) != "survived":
-            raise SystemExit(f"{name}: the tests fail without any change; mend them first")
-    limit_s = 20 + round(3 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s))
-    every = [change for module in room.modules for change in changes_of(module)]
+        if outcome(ROOMS[name][module], None, 3600, compiled=change.compiled) != "survived":
+            raise SystemExit(f"{module}: its tests fail without any change; mend them first")
+        limits_s[module] = 20 + round(3 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before_s))
+    every = [change for module in ROOMS[name] for change in changes_of(module)]
     random.Random(0).shuffle(every)
     chosen, known = every[: round(share * len(every))], known_from(file)
     left, end = [change for change in chosen if change not in known], time.monotonic() + 60.0 * minutes
@@ -207,7 +208,7 @@ def check(name: str, minutes: float, share: float, jobs: int, out: Path) -> None
         if (helper := os.fork()) == 0:
             code = 1
             try:
-                tried(room, left[job::jobs], end, limit_s, file)
+                tried(left[job::jobs], ROOMS[name], limits_s, end, file)
                 code = 0
             except BaseException:
                 traceback.print_exc()
