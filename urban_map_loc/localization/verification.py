@@ -88,7 +88,8 @@ class Verification(ABC):
         """The best distinct poses for one scan `(M, 2)` inside the hypotheses' regions, best first.
 
         Coarse: every drivable position of the regions' lattice in every heading, by hits alone; then with rays followed; then
-        refined. The final score adds the region's log-probability: network and geometry make different mistakes.
+        refined, and judged by the walls as well that the map has in sight, as fusion judges. The region's log-probability counts
+        in each: network and geometry make different mistakes.
         """
         cfg = self.config
         positions, log_probability = self._candidates(hypotheses)
@@ -104,8 +105,9 @@ class Verification(ABC):
         poses = np.column_stack([positions[at], self.headings[heading]])
         scores = self.score(second, np.zeros_like(second), poses) + prior[at]
         keep = self._distinct(poses, scores, REFINED)
-        refined, agreement = self.refine(points, np.zeros_like(points), poses[keep])
-        ranked = agreement + prior[at[keep]]
+        refined, scores = self.refine(points, np.zeros_like(points), poses[keep])
+        agreement = self.agreement(points, np.zeros_like(points), refined, scores)
+        ranked = agreement + 0.5 * prior[at[keep]]  # it was weighed against hits alone, of which agreement is made by half
         best = self._distinct(refined, ranked, cfg.answers)
         return [self._estimate(points, refined[i], agreement[i]) for i in best]
 
