@@ -77,8 +77,8 @@ def in_front(count: int = 1) -> FloatArray:
 
 def test_strengths_are_all_here_and_zero_is_none() -> None:
     assert {f.name for f in fields(ScanEffectsConfig)} == set(STRONG) | ACCOMPANY
-    np.testing.assert_array_equal(CROSSING.points(poses(), NO_EFFECTS, 1), CROSSING.points(poses(), NO_EFFECTS, 2))
-    np.testing.assert_array_equal(CROSSING.points(poses(), with_one(odometry_drift=0.1), 1), CROSSING.points(poses()))
+    np.testing.assert_array_equal(COARSE.points(poses(), NO_EFFECTS, 1), COARSE.points(poses(), NO_EFFECTS, 2))
+    np.testing.assert_array_equal(COARSE.points(poses(), with_one(odometry_drift=0.1), 1), COARSE.points(poses()))
 
 
 @pytest.mark.parametrize("name", STRONG)
@@ -103,14 +103,14 @@ def test_far_walls_are_lost_more_often() -> None:
     far = renderer(area_of([shapely.box(40, -40, 44, 40)], [shapely.LineString([(0, -60), (0, 60)])]), FEW_RAYS)
     lost = []
     for render, at_m in ((COARSE_BLOCK, 10.0), (far, 40.0)):
-        clean = np.abs(ranges(render.points(in_front(200))) - at_m) < 1.0
-        points = render.points(in_front(200), with_one(far_dropout=0.5), 3)
+        clean = np.abs(ranges(render.points(in_front(60))) - at_m) < 1.0
+        points = render.points(in_front(60), with_one(far_dropout=0.5), 3)
         lost.append(np.isnan(points[clean]).any(axis=1).mean())
-    assert lost == pytest.approx([0.5 * 0.2**2, 0.5 * 0.8**2], abs=0.03)
+    assert lost == pytest.approx([0.5 * 0.2**2, 0.5 * 0.8**2], abs=0.04)
 
 
 def test_beams_are_left_out_evenly() -> None:
-    hit = np.isfinite(BLOCK.points(in_front(60), with_one(skipped_beams=3), 1)[..., 0])
+    hit = np.isfinite(BLOCK.points(in_front(25), with_one(skipped_beams=3), 1)[..., 0])
     spacing = [np.diff(np.flatnonzero(row)) for row in hit]
     assert {int(s[0]) for s in spacing} == {1, 2, 3, 4}
     assert all((s == s[0]).all() for s in spacing)
@@ -141,8 +141,8 @@ def test_tilted_beams_meet_the_road_or_pass_over_low_buildings() -> None:
     rows = [shapely.box(10 * k, -20, 10 * k + 6, 20) for k in range(1, 5)]
     area = area_of(rows, [shapely.LineString([(0, -60), (0, 60)])])
     render = renderer(replace(area, building_heights=np.array([2.5, 3.0, 9.0, 9.0])), FEW_RAYS)
-    ahead = render.points(in_front(300), with_one(tilt_rad=0.1), 8)[:, 90, 0]
-    rise = draw_scene(TILE, with_one(tilt_rad=0.1), 300, 8).tilt[:, 0]
+    ahead = render.points(in_front(100), with_one(tilt_rad=0.1), 8)[:, 90, 0]
+    rise = draw_scene(TILE, with_one(tilt_rad=0.1), 100, 8).tilt[:, 0]
     wall_m = np.select([rise < -0.175, rise < 0.065, rise < 0.055, rise < 0.2], [np.nan, 10.0, 20.0, 30.0], np.nan)
     clear = (np.abs(rise) < 0.2) & (np.abs(rise - 0.065) > 0.02) & (np.abs(rise + 0.175) > 0.01)
     np.testing.assert_allclose(ahead[clear], wall_m[clear] * np.hypot(1.0, rise[clear]), atol=0.6)
@@ -163,8 +163,8 @@ def test_a_submap_shows_what_the_drive_behind_saw() -> None:
 
 
 def test_odometry_smears_a_submap() -> None:
-    sharp = BLOCK.points(in_front(30), with_one(submaps=1.0), 4)[..., 0]
-    smeared = BLOCK.points(in_front(30), with_one(submaps=1.0, odometry_drift=0.05), 4)[..., 0]
+    sharp = BLOCK.points(in_front(12), with_one(submaps=1.0), 4)[..., 0]
+    smeared = BLOCK.points(in_front(12), with_one(submaps=1.0, odometry_drift=0.05), 4)[..., 0]
     near = np.abs(sharp - 10.0) < 0.3
     assert 0.1 < np.nanstd(smeared[near]) < 1.5
     own = np.arange(720) % 5 == 0  # the car's own rays need no odometry
@@ -213,14 +213,14 @@ def test_extra_walls_are_straight_and_off_the_lane() -> None:
 
 
 def test_buildings_are_moved_as_a_whole() -> None:
-    points = COARSE_BLOCK.points(in_front(400), with_one(moved_building_m=0.5), 3)
+    points = COARSE_BLOCK.points(in_front(150), with_one(moved_building_m=0.5), 3)
     ahead = points[:, 88:92, 0]
     assert np.nanstd(ahead.mean(axis=1)) == pytest.approx(0.45, abs=0.12)  # between two knots, a little less than at one
     assert np.nanstd(ahead - ahead.mean(axis=1, keepdims=True)) < 0.1
 
 
 def test_pieces_of_wall_stand_before_or_behind_the_outline() -> None:
-    points = BLOCK.points(in_front(50), with_one(simplified_m=0.8), 3)
+    points = BLOCK.points(in_front(25), with_one(simplified_m=0.8), 3)
     near = points[np.abs(points[..., 0] - 10.0) < 1.2]
     error = near[:, 0] - 10.0
     assert np.abs(error).max() <= 0.8 + 0.2
@@ -230,9 +230,9 @@ def test_pieces_of_wall_stand_before_or_behind_the_outline() -> None:
 
 
 def test_the_whole_map_is_shifted() -> None:
-    shift = draw_scene(TILE, with_one(map_shift_m=2.0), 200, 9).map_shift
+    shift = draw_scene(TILE, with_one(map_shift_m=2.0), 60, 9).map_shift
     assert np.hypot(*shift.T).max() <= 2.0
-    points = COARSE_BLOCK.points(in_front(200), with_one(map_shift_m=2.0), 9)
+    points = COARSE_BLOCK.points(in_front(60), with_one(map_shift_m=2.0), 9)
     np.testing.assert_allclose(points[:, 90, 0], 10.0 - shift[:, 0], atol=0.3)
 
 
@@ -290,7 +290,7 @@ def test_any_strengths_give_tiles(strengths: dict[str, float], skipped: int, vie
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0.3, 2 * pi))
 def test_scans_stay_inside_their_field_of_view(seed: int, view: float) -> None:
-    render = MapRenderer(CROSSING.raster, replace(TILE, field_of_view_rad=view))
+    render = MapRenderer(CROSSING.raster, replace(FEW_RAYS, field_of_view_rad=view))
     effects = replace(ScanEffectsConfig(extra_walls=30.0, submaps=0.0, strips=0.0), simplified_m=0.0)
     points = render.points(poses(3), effects, seed)
     bearing = np.arctan2(points[..., 1], points[..., 0])
