@@ -46,7 +46,7 @@ ROOMS: dict[str, dict[str, Sequence[str]]] = {
         "tile/from_map": [FROM_MAP, EFFECTS, ROADS],
         "tile/road_channel": [ROADS, FROM_CLOUD],
         "tile/kernels": [FROM_MAP, EFFECTS],
-        "tile/scene": [EFFECTS],
+        "tile/scene": ["test_tile_scene", EFFECTS],
     },
     "fusion": {
         "localization/tracking": ["test_localization_tracking", FAULTS],

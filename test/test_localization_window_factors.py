@@ -12,7 +12,7 @@ from urban_map_loc.area.raster import BuildingRaster
 from urban_map_loc.config import RasterConfig, TrackingConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.recent_drive import Keyframe
-from urban_map_loc.localization.window import PoseWindow
+from urban_map_loc.localization.window import NormalEquations, PoseWindow
 
 CONFIG = TrackingConfig()
 RASTER = BuildingRaster.from_area(one_block(), RasterConfig())
@@ -28,6 +28,58 @@ def blind(poses: int, start: Pose2 = FAR, step: Pose2 = Pose2(1.0, 0.0, 0.1)) ->
     window = PoseWindow(RASTER, CONFIG)
     window.start(keyframes, start @ keyframes[0].T_odom_base.inverse(), 0.3, 0.02)
     return window
+
+
+def test_without_walls_poses_are_where_odometry_has_them() -> None:
+    window = blind(4, step=Pose2(1.2, 0.3, 0.1))
+    T_map_odom = FAR @ window.keyframes[0].T_odom_base.inverse()
+    expected = [(T_map_odom @ keyframe.T_odom_base).as_array() for keyframe in window.keyframes]
+    assert window.poses == pytest.approx(np.array(expected), abs=1e-6)
+    assert (window.scale, window.turn) == pytest.approx((1.0, 0.0), abs=1e-9)
+
+
+def test_where_it_starts_is_known_to_what_was_asked_and_what_odometry_may_be_off() -> None:
+    window = blind(4)  # three metres
+    first = [0.3 + CONFIG.scale_sigma * 3.0] * 2 + [0.02 + CONFIG.turn_sigma * 3.0]
+    assert np.diag(window._information) ** -0.5 == pytest.approx([CONFIG.scale_sigma, CONFIG.turn_sigma, *first])
+    assert window._information == pytest.approx(np.diag(np.diag(window._information)))
+
+
+def test_walls_are_seen_from_afar_in_the_first_step_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    window, asked = blind(3), []
+    window.covariance = np.diag([9.0, 16.0, 0.01])
+    window.poses[2] += [0.5, 0.5, 0.0]
+    whole = window._normal_equations
+
+    def noted(count: int, maps: int | None = None, sigma_m: float | None = None) -> NormalEquations:
+        asked.append(sigma_m)
+        return whole(count, maps, sigma_m)
+
+    monkeypatch.setattr(window, "_normal_equations", noted)
+    window.solve()
+    assert len(asked) > 1
+    assert asked == pytest.approx([np.hypot(CONFIG.wall_sigma_m, 4.0)] + [CONFIG.wall_sigma_m] * (len(asked) - 1))
+
+
+@pytest.mark.parametrize(("stamp_s", "place"), [(-1.0, 1), (0.5, 1), (1.5, 2), (2.0, 3), (9.0, 4)])
+def test_a_late_keyframe_goes_where_its_stamp_says_but_never_first(stamp_s: float, place: int) -> None:
+    window = blind(4)
+    T_odom_base = window.keyframes[place - 1].T_odom_base @ Pose2(0.5, 0.1, 0.05)
+    late = Keyframe(stamp_s, T_odom_base, np.zeros((0, 2)), 0.0)
+    before = Pose2.from_array(window.poses[place - 1])
+    window.add(late)
+    assert window.keyframes[place] is late
+    assert Pose2.from_array(window.poses[place]).distance_to(before @ Pose2(0.5, 0.1, 0.05)) < 0.01
+
+
+def test_the_pose_at_a_past_stamp_is_from_the_nearest_keyframe_on() -> None:
+    window = blind(4)
+    T_odom_base = window.keyframes[1].T_odom_base @ Pose2(0.2, 0.3, 0.1)
+    for stamp_s, nearest in ((1.2, 1), (1.7, 2)):
+        pose, covariance = window.near(stamp_s, T_odom_base)
+        step = window.keyframes[nearest].T_odom_base.inverse() @ T_odom_base
+        assert pose.distance_to(Pose2.from_array(window.poses[nearest]) @ step) < 1e-6
+        assert covariance == pytest.approx(window.at(T_odom_base)[1])
 
 
 def test_the_matrix_is_the_gradients_slope_where_nothing_is_off() -> None:
