@@ -35,7 +35,7 @@ def seen(renderer: MapRenderer, pose: np.ndarray) -> np.ndarray:
 
 
 CROSSING = verifier_and_renderer(crossing())
-WHOLE = Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-130.0, -130.0, 130.0, 130.0]]), np.eye(3)[None])
+WHOLE = Hypotheses.anywhere(np.array([[-130.0, -130.0, 130.0, 130.0]]), np.zeros(1))
 
 
 def test_hits_on_the_wall_score_one_and_rays_through_it_cost() -> None:
@@ -93,7 +93,7 @@ def test_a_straight_street_constrains_across_and_not_along() -> None:
     points = seen(renderer, np.zeros(3))
     information = verifier.information(points, Pose2.identity())
     assert information[1, 1] > 100.0 * max(information[0, 0], 1e-9)
-    best = verifier.answers(points, Hypotheses(np.zeros((1, 3)), np.zeros(1), np.array([[-20.0, -4.0, 20.0, 4.0]]), np.eye(3)[None]))[0]
+    best = verifier.answers(points, Hypotheses.anywhere(np.array([[-20.0, -4.0, 20.0, 4.0]]), np.zeros(1)))[0]
     assert best.covariance[0, 0] > 4.0
     assert best.covariance[1, 1] < 1.0
 
@@ -123,9 +123,34 @@ def test_an_improbable_region_loses_to_a_probable_one() -> None:
     verifier, renderer = CROSSING
     points = seen(renderer, np.array([6.0, 1.0, 0.2]))
     regions = np.array([[-2.0, -8.0, 14.0, 8.0], [60.0, -8.0, 76.0, 8.0]])
-    fair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-1.0, -1.0]), regions, np.zeros((2, 3, 3))))
-    unfair = verifier.answers(points, Hypotheses(np.zeros((2, 3)), np.array([-90.0, -1.0]), regions, np.zeros((2, 3, 3))))
+    fair = verifier.answers(points, Hypotheses.anywhere(regions, np.array([-1.0, -1.0])))
+    unfair = verifier.answers(points, Hypotheses.anywhere(regions, np.array([-90.0, -1.0])))
     assert fair[0].T_map_base.x < 20.0 < unfair[0].T_map_base.x
+
+
+def test_of_two_places_that_look_alike_the_one_nearer_to_the_guess_is_first() -> None:
+    """A straight street between two walls, alike every metre and from either end."""
+    street = area_of([shapely.box(-200, 8, 200, 18), shapely.box(-200, -18, 200, -8)], [shapely.LineString([(-190, 0), (190, 0)])])
+    verifier, renderer = verifier_and_renderer(street)
+    points, region = seen(renderer, np.zeros(3)), np.array([[-20.0, -4.0, 20.0, 4.0]])
+    for guess in ([-10.0, 0.0, 0.1], [12.0, 0.5, 3.1]):
+        best = verifier.answers(points, Hypotheses(np.array([guess]), np.zeros(1), region, np.diag([1.0, 1.0, 0.01])[None]))[0].T_map_base
+        assert abs(best.x - guess[0]) < 3.0
+        assert abs(wrap_angle(best.yaw - guess[2])) < 0.2
+
+
+def test_a_wall_that_should_be_seen_and_is_not_counts_against_a_place() -> None:
+    """A house in the north and a new one in the south. In the west the map has the first; in the east also a thin one before the second."""
+    houses = [shapely.box(-60, 8, 60, 18), shapely.box(140, 8, 260, 18), shapely.box(140, -12.4, 260, -11)]
+    verifier, _ = verifier_and_renderer(area_of(houses, [shapely.LineString([(-50, 0), (250, 0)])]))
+    along = np.linspace(-25.0, 25.0, 60)
+    points = np.concatenate([np.column_stack([along, np.full(60, 8.0)]), np.column_stack([along[::2], np.full(30, -13.5)])])
+    west, east = np.zeros(3), np.array([200.0, 0.0, 0.0])
+    hits = verifier.score(points, np.zeros_like(points), np.array([west, east]))
+    assert hits[1] > hits[0] + 0.05
+    regions = np.array([[-2.0, -3.0, 2.0, 3.0], [198.0, -3.0, 202.0, 3.0]])
+    best = verifier.answers(points, Hypotheses.anywhere(regions, np.zeros(2)))[0]
+    assert abs(best.T_map_base.x - west[0]) < 5.0
 
 
 def test_nothing_to_answer() -> None:

@@ -110,10 +110,4 @@ def everywhere(area: AreaMap) -> Hypotheses:
     """Every drivable cell, all alike."""
     config = MapNetConfig()
     centres, half = drivable_cells(area, config), 0.5 * config.cell_size_m
-    count = len(centres)
-    return Hypotheses(
-        np.column_stack([centres, np.zeros(count)]),
-        np.zeros(count),
-        np.concatenate([centres - half, centres + half], axis=1),
-        np.tile(np.eye(3), (count, 1, 1)),
-    )
+    return Hypotheses.anywhere(np.concatenate([centres - half, centres + half], axis=1), np.zeros(len(centres)))

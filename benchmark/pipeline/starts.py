@@ -71,13 +71,8 @@ class EveryCell:
 
     def __init__(self, area: AreaMap, config: MapNetConfig) -> None:
         cells, half = drivable_cells(area, config), config.cell_size_m / 2.0
-        poses = np.column_stack([cells, np.zeros(len(cells))])
-        self._everywhere = Hypotheses(
-            poses,
-            np.full(len(cells), -np.log(len(cells))),
-            np.concatenate([cells - half, cells + half], axis=1),
-            np.tile(np.eye(3), (len(cells), 1, 1)),
-        )
+        regions = np.concatenate([cells - half, cells + half], axis=1)
+        self._everywhere = Hypotheses.anywhere(regions, np.full(len(cells), -np.log(len(cells))))
 
     def hypotheses(self, tile: NDArray[np.uint8], count: int) -> Hypotheses:
         """Every cell, whatever `count`."""

@@ -78,10 +78,8 @@ class Priors:
     def regions(self, T_odom_base: Pose2, travelled_m: float) -> Hypotheses:
         """Where to look now: one place a guess, as sure as MapNet can be."""
         squares = [self._square(carried, T_odom_base, travelled_m) for carried in self._alive(travelled_m)]
-        poses = np.array([[*centre, 0.0] for centre, _ in squares]).reshape(-1, 3)
         region = [[*np.floor((c - r) / EDGE_M) * EDGE_M, *np.ceil((c + r) / EDGE_M) * EDGE_M] for c, r in squares]
-        count = len(squares)
-        return Hypotheses(poses, np.zeros(count), np.array(region).reshape(-1, 4), np.tile(np.eye(3), (count, 1, 1)))
+        return Hypotheses.anywhere(np.array(region).reshape(-1, 4), np.zeros(len(region)))
 
     def advantage(self, poses: FloatArray, T_odom_base: Pose2, travelled_m: float) -> FloatArray:
         """What poses `(K, 3)` inside a guess have ahead of others, in agreement `(K,)`."""

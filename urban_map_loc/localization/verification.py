@@ -88,26 +88,29 @@ class Verification(ABC):
         """The best distinct poses for one scan `(M, 2)` inside the hypotheses' regions, best first.
 
         Coarse: every drivable position of the regions' lattice in every heading, by hits alone; then with rays followed; then
-        refined, and judged by the walls as well that the map has in sight, as fusion judges. The region's log-probability counts
-        in each: network and geometry make different mistakes.
+        refined, and judged by the walls as well that the map has in sight, as fusion judges. The hypothesis's log-probability counts
+        in each, at last with how near to its pose the answer is (Cauchy's kernel): network and geometry make different mistakes.
         """
         cfg = self.config
-        positions, log_probability = self._candidates(hypotheses)
+        positions, of = self._candidates(hypotheses)
         if len(positions) == 0 or len(points) == 0:
             return []
         thin, second, points = (_thinned(points, count) for count in (cfg.coarse_rays, cfg.second_rays, cfg.rays))
-        prior = cfg.log_probability_weight * log_probability
+        prior = hypotheses.log_probability
         total = self.coarse(thin, positions)
-        total += prior[:, None]
+        total += cfg.log_probability_weight * prior[of, None]
         count = min(FOLLOWED, total.size)
         chosen = np.argpartition(total.ravel(), -count)[-count:]
         at, heading = np.unravel_index(chosen, total.shape)
         poses = np.column_stack([positions[at], self.headings[heading]])
-        scores = self.score(second, np.zeros_like(second), poses) + prior[at]
+        of = of[at]
+        scores = self.score(second, np.zeros_like(second), poses) + cfg.log_probability_weight * prior[of]
         keep = self._distinct(poses, scores, REFINED)
+        of = of[keep]
         refined, scores = self.refine(points, np.zeros_like(points), poses[keep])
         agreement = self.agreement(points, np.zeros_like(points), refined, scores)
-        ranked = agreement + 0.5 * prior[at[keep]]  # it was weighed against hits alone, of which agreement is made by half
+        likely = prior[of] - 0.5 * np.log1p(hypotheses.squared_distance(refined, of))
+        ranked = agreement + 0.5 * cfg.log_probability_weight * likely  # hits, against which it is weighed, are half of the agreement
         best = self._distinct(refined, ranked, cfg.answers)
         return [self._estimate(points, refined[i], agreement[i]) for i in best]
 
@@ -118,11 +121,11 @@ class Verification(ABC):
         covariance = np.asarray(np.linalg.inv(self.information(points, T_map_base) + prior), dtype=np.float64)
         return PoseEstimate(T_map_base, covariance, float(score))
 
-    def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, FloatArray]:
-        """Drivable lattice positions `(P, 2)` [m] inside the regions, and their region's log-probability `(P,)`."""
+    def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Drivable lattice positions `(P, 2)` [m] inside the regions, and of which hypothesis `(P,)` each is."""
         lattices = [self.lattice(tuple(region)) for region in hypotheses.region]
         counts = [len(lattice) for lattice in lattices]
-        return np.concatenate([np.zeros((0, 2)), *lattices]), np.repeat(hypotheses.log_probability, counts)
+        return np.concatenate([np.zeros((0, 2)), *lattices]), np.repeat(np.arange(len(lattices)), counts)
 
     def _distinct(self, poses: FloatArray, scores: FloatArray, count: int) -> NDArray[np.int64]:
         """Indices of at most `count` poses, best first, none near another in both position and heading."""
