@@ -55,7 +55,7 @@ ROOMS: dict[str, dict[str, Sequence[str]]] = {
         "localization/odometry": ["test_localization_odometry"],
         "localization/recent_drive": [FINDING, LOCK, LOCALIZER],
         "localization/window": [FACTORS, *QUICK_WINDOW, WINDOW],
-        "localization/window_kernels": [FACTORS, *QUICK_WINDOW],
+        "localization/window_kernels": [FACTORS, KERNELS, *QUICK_WINDOW],
         "localization/alignment": [KERNELS, *QUICK_SCORES],
         "localization/kernels": [KERNELS, *QUICK_SCORES],
         "localization/gnss_monitor": ["test_localization_gnss_monitor"],

@@ -94,3 +94,74 @@ def test_an_empty_drive_has_no_hits_and_no_length() -> None:
     drive.forget_before(5.0)
     assert (len(drive), drive.hits, drive.length_m) == (0, 0, 0.0)
     assert [part.shape for part in drive.points(Pose2.identity())] == [(0, 2), (0, 2)]
+
+
+@pytest.mark.parametrize(("apart", "count"), [((1.4, 0.0, 0.0), 1), ((0.0, 1.6, 0.0), 2), ((0.0, 0.0, 0.09), 1), ((0.0, 0.0, 0.11), 2)])
+def test_poses_a_metre_and_a_half_or_six_degrees_apart_are_two(apart: tuple[float, float, float], count: int) -> None:
+    finder = Finder(believing({}), CONFIG)
+    finder.propose(answers(Pose2.identity(), Pose2(*apart)), Pose2.identity(), 0.0)
+    finder.judge(Pose2.identity(), HITS, np.zeros_like(HITS))
+    assert len(finder.poses) == count
+
+
+def test_an_advantage_decides_between_places_alike() -> None:
+    finder = Finder(believing({0: 0.7, 100: 0.71}), CONFIG)
+    finder.propose(answers(Pose2.identity(), Pose2(100.0, 0.0, 0.0)), Pose2.identity(), 0.0)
+    finder.judge(Pose2.identity(), HITS, np.zeros_like(HITS), lambda poses: np.where(poses[:, 0] < 50.0, 0.04, 0.0))
+    assert finder.poses[:, 0] == pytest.approx([0.0, 100.0])
+    assert finder.scores == pytest.approx([0.7, 0.71])
+    assert finder.merits == pytest.approx([0.74, 0.71])
+
+
+@pytest.mark.parametrize(
+    ("apart", "other"),
+    [
+        ((9.9, 0.0, 0.0), None),
+        ((0.0, 10.1, 0.0), 1),
+        ((10.1, 0.0, 0.0), 1),
+        ((7.2, 7.2, 0.0), 1),
+        ((0.0, 0.0, 0.69), None),
+        ((0.0, 0.0, -0.71), 1),
+    ],
+)
+def test_another_place_is_ten_metres_off_or_heads_elsewhere(apart: tuple[float, float, float], other: int | None) -> None:
+    finder = Finder(believing({}), CONFIG)
+    finder.poses, finder.merits = np.array([[3.0, 4.0, 3.0], [3.0, 4.0, 3.0] + np.array(apart)]), np.array([0.9, 0.8])
+    assert finder.other_place(finder.poses[0]) == other
+    assert finder.best_other_place(finder.poses[0]) == (-1.0 if other is None else 0.8)
+
+
+def test_a_scan_votes_with_its_best_answer_and_three_of_three_are_three_of_five() -> None:
+    finder = Finder(believing({}), CONFIG)
+    for metre in (0.0, 2.0, 4.0):
+        finder.propose(answers(Pose2(50.0 + metre, 0.0, 0.0), Pose2(-80.0, 0.0, 0.0)), Pose2(metre, 0.0, 0.0), metre)
+    here = Pose2(4.0, 0.0, 0.0)
+    assert finder.support(np.array([54.0, 0.0, 0.0]), here) == pytest.approx(3.0 / 5.0)
+    assert finder.support(np.array([-80.0, 0.0, 0.0]), here) == 0.0
+
+
+def test_a_drive_begins_with_nothing_driven_and_thins_its_hits_evenly() -> None:
+    drive = RecentDrive(CONFIG)
+    assert drive.move(Pose2(5.0, 5.0, 0.0)) == 0.0
+    assert drive.move(Pose2(5.0, 8.0, 0.0)) == drive.travelled_m == 3.0
+    rays = CONFIG.window_rays
+    for count, kept in ((rays, rays), (rays + 1, (rays + 2) // 2), (3 * rays, rays)):
+        points = np.column_stack([np.arange(count), np.zeros(count)]).astype(float)
+        drive.move(Pose2(5.0, 8.0 + drive.travelled_m, 0.0))
+        keyframe = drive.add(0.0, Pose2.identity(), points)
+        assert keyframe is not None
+        assert keyframe.points == pytest.approx(points[:: -(-count // rays)])
+        assert len(keyframe.points) == kept
+
+
+def test_so_many_hits_are_judged_of_a_long_drive() -> None:
+    drive, per_scan = RecentDrive(CONFIG), CONFIG.window_rays
+    for k in range(CONFIG.judged_hits // per_scan + 1):
+        drive.move(Pose2(2.0 * k, 0.0, 0.0))
+        drive.add(float(k), Pose2(2.0 * k, 0.0, 0.0), np.column_stack([np.arange(per_scan), np.full(per_scan, k)]).astype(float))
+    assert CONFIG.judged_hits < drive.hits < 2 * CONFIG.judged_hits
+    points, _ = drive.points(Pose2.identity())
+    assert len(points) == drive.hits // 2
+    first, second = points[points[:, 1] == 0.0], points[points[:, 1] == 1.0]
+    assert first[:, 0] == pytest.approx(np.arange(0, per_scan, 2))
+    assert second[:, 0] - 2.0 == pytest.approx(np.arange(1, per_scan, 2))

@@ -46,6 +46,50 @@ def states(verdicts: list[GnssVerdict]) -> set[GnssState]:
     return {verdict.state for verdict in verdicts}
 
 
+def test_both_tests_are_what_they_are_by_definition() -> None:
+    """Fixes of changing quality; the mean is over all, an e-th as heavy after `memory_s`, of outliers only as much as is allowed."""
+    config, random = GnssConfig(floor_m=2.0, memory_s=4.0), np.random.default_rng(6)
+    monitor, stamps = GnssMonitor(config), np.cumsum(random.uniform(0.1, 1.5, 12)) + 100.0
+    covariances = [np.array([[a, c], [c, b]]) for a, b, c in random.uniform([1.0, 2.0, -0.5], [4.0, 9.0, 0.5], (12, 3))]
+    innovations, known = random.normal(0.0, 3.0, (12, 2)), np.array([[0.5, 0.1], [0.1, 0.8]])
+    innovations[5] = [60.0, -20.0]
+    shrunk, stated = [], [covariance + 4.0 * np.eye(2) for covariance in covariances]
+    for k, stamp_s in enumerate(stamps):
+        verdict = monitor.judge(GnssFix(stamp_s, innovations[k] + [7.0, 8.0], covariances[k]), np.array([7.0, 8.0]), known)
+        fix_test = innovations[k] @ np.linalg.inv(stated[k] + known) @ innovations[k]
+        shrunk.append(innovations[k] * min(1.0, np.sqrt(config.fix_limit / fix_test)))
+        weights = np.exp(-(stamp_s - stamps[: k + 1]) / 4.0)
+        information = [w * np.linalg.inv(s) for w, s in zip(weights, stated, strict=False)]
+        of_mean = np.linalg.inv(sum(information))
+        mean = of_mean @ sum(i @ s for i, s in zip(information, shrunk, strict=True))
+        assert verdict.fix_test == pytest.approx(fix_test)
+        assert verdict.mean_test == pytest.approx(mean @ np.linalg.inv(of_mean * weights.sum() + known) @ mean)
+
+
+def test_agreeing_begins_anew_with_every_fix_that_is_off() -> None:
+    good, off = np.zeros((int(2.0 * RATE_HZ), 2)), np.array([[15.0, 0.0]])  # less than trust_s, and far off once
+    monitor = GnssMonitor(CONFIG)
+    judged(good, monitor=monitor)
+    (wrong,) = judged(off, monitor=monitor, from_s=2.0)
+    assert wrong.fix_test > CONFIG.fix_limit
+    assert wrong.mean_test < CONFIG.suspect_limit
+    assert wrong.state is GnssState.SUSPECT
+    assert monitor._agreed_s == 0.0
+
+
+def test_before_any_fix_and_after_none_could_be_compared_nothing_is_known() -> None:
+    monitor = GnssMonitor(CONFIG)
+    for verdict in (monitor.verdict, monitor.unchecked(GnssFix(1.0, np.zeros(2), np.eye(2)), "not locked")):
+        assert (verdict.state, verdict.fix_test, verdict.mean_test) == (GnssState.UNCHECKED, 0.0, 0.0)
+    assert monitor.verdict.reason == "not locked"
+
+
+def test_exactly_so_many_outliers_in_a_row_reject_a_receiver() -> None:
+    verdicts = judged(np.concatenate([np.zeros((40, 2)), np.tile([14.0, 0.0], (CONFIG.outliers, 1))]))
+    assert [verdict.state for verdict in verdicts[40:]] == [GnssState.SUSPECT] * (CONFIG.outliers - 1) + [GnssState.REJECTED]
+    assert "3 fixes in a row are off" in verdicts[-1].reason
+
+
 def test_an_honest_receiver_is_used_after_a_moment() -> None:
     verdicts = judged(receiver(120.0))
     first = verdicts[: int(CONFIG.trust_s * RATE_HZ)]

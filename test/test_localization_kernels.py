@@ -15,7 +15,8 @@ from scipy.ndimage import map_coordinates
 from urban_map_loc.area.raster import DISTANCE_STEP_M
 from urban_map_loc.geometry.pose2 import FloatArray
 from urban_map_loc.localization.alignment import CONVERGED_M, DAMPING, align, distance_and_slope, normal_equations
-from urban_map_loc.localization.kernels import distinct, score_pose, score_poses
+from urban_map_loc.localization.kernels import coarse_hits, distinct, score_pose, score_poses
+from urban_map_loc.localization.window_kernels import add_map
 
 ROWS, COLUMNS, STEP_M, CORNER = 14, 17, 0.5, np.array([-3.0, 20.0])
 RANDOM = np.random.default_rng(7)
@@ -131,6 +132,37 @@ def test_normal_equations_are_those_of_weighted_distances(pose: FloatArray) -> N
     assert matrix == pytest.approx(expected[0])
     assert gradient == pytest.approx(expected[1])
     assert total == pytest.approx(expected[2])
+
+
+def test_the_windows_map_factor_is_the_sum_over_its_poses() -> None:
+    weight, first = 0.3, np.array([0, 25, 25, 60])
+    band, gradient = np.zeros((6, 9)), np.zeros(9)
+    cost = add_map(DISTANCE, CORNER, STEP_M, SIGMA_M, weight, POINTS, first, POSES[:3], band, gradient)
+    explained = 0.0
+    for i in range(3):
+        matrix, slope, total = equations(POINTS[first[i] : first[i + 1]], POSES[i])
+        explained += total
+        assert gradient[3 * i : 3 * i + 3] == pytest.approx(weight * slope)
+        lower = [[band[b - a, 3 * i + a] for a in range(b + 1)] for b in range(3)]
+        assert np.concatenate(lower) == pytest.approx(weight * matrix[np.tril_indices(3)])
+    assert cost == pytest.approx(weight * SIGMA_M**2 * (len(POINTS) - explained))
+    assert not band[3:].any()
+
+
+def test_the_first_look_is_at_whole_pixels_and_never_past_the_rim() -> None:
+    points, headings = POINTS[:9] * 0.25, np.array([0.0, 0.7, -2.0])
+    lattice = np.stack(np.meshgrid(np.arange(COLUMNS), np.arange(ROWS)), -1).reshape(-1, 2)
+    found = coarse_hits(DISTANCE, HIT, CORNER, STEP_M, points, CORNER + STEP_M * lattice, headings)
+    turned = [np.array([[np.cos(h), -np.sin(h)], [np.sin(h), np.cos(h)]]) for h in headings]
+    offsets = np.round(np.array([points @ turn.T for turn in turned]) / STEP_M).astype(int)
+    reach, value = np.abs(offsets).max(), np.floor(255.0 * HIT)
+    for (column, row), looks in zip(lattice, found, strict=True):
+        if min(column, row, COLUMNS - 1 - column, ROWS - 1 - row) < reach:
+            assert not looks.any()
+        else:
+            seen = DISTANCE[row + offsets[..., 1], column + offsets[..., 0]].astype(int)
+            assert looks == pytest.approx(value[seen + 128].mean(axis=1) / 255.0, abs=1e-6)
+    assert found.any(axis=1).sum() == (COLUMNS - 2 * reach) * (ROWS - 2 * reach) > 0
 
 
 def step_of(pose: FloatArray, longest: float) -> tuple[FloatArray, float]:

@@ -114,3 +114,39 @@ def test_two_poses_shortly_after_one_another_are_enough_to_go_on() -> None:
     late = held.at(1.15)
     assert not isinstance(late, str)
     assert late.x == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("from_s", np.arange(0.95, 1.75, 0.0173))
+def test_a_sweep_anywhere_is_what_it_is_in_the_whole(from_s: float) -> None:
+    held, _ = buffer(*TURNING)
+    sweep = from_s + np.array([0.0, 0.013, 0.04])
+    whole, found = held.poses(np.concatenate([[0.9], sweep, [1.9]])), held.poses(sweep)
+    assert whole is not None
+    assert found is not None
+    turned = np.exp(1j * found[:, 2])
+    assert found[:, :2] == pytest.approx(whole[1:-1, :2], abs=1e-9)
+    assert np.abs(turned - np.exp(1j * whole[1:-1, 2])) == pytest.approx(0.0, abs=1e-9)
+    if sweep[0] >= 1.0 and sweep[-1] <= 1.58:
+        alone = [held.at(float(stamp_s)) for stamp_s in sweep]
+        assert [pose.x for pose in alone if isinstance(pose, Pose2)] == pytest.approx(found[:, 0], abs=1e-6)
+
+
+def test_what_comes_out_of_order_changes_nothing() -> None:
+    held, steady = buffer((1.0, Pose2.identity()), (2.0, Pose2(4.0, 0.0, 0.0)), (1.5, Pose2(90.0, 0.0, 0.0)), (2.0, Pose2(9.0, 0.0, 0.0)))
+    assert steady == [True] * 4
+    assert held.newest == Pose2(4.0, 0.0, 0.0)
+    middle = held.at(1.25)
+    assert not isinstance(middle, str)
+    assert middle.x == pytest.approx(1.0)
+
+
+def test_reasons_tell_by_how_much_odometry_and_clouds_are_apart() -> None:
+    held, _ = buffer(*((1.0 + 0.5 * k, Pose2(float(k), 0.0, 0.0)) for k in range(4)))
+    assert "newest odometry is 0.75 s older" in str(held.at(3.25))
+    assert "reaches back 1.5 s only" in str(held.at(0.3))
+
+
+def test_only_so_many_seconds_are_kept() -> None:
+    seconds = int(CONFIG.odometry_buffer_s) + 5
+    held, _ = buffer(*((float(k), Pose2(float(k), 0.0, 0.0)) for k in range(seconds)))
+    assert f"reaches back {CONFIG.odometry_buffer_s:.1f} s" in str(held.at(0.0))

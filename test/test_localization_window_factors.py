@@ -155,6 +155,42 @@ def test_an_uncertain_heading_becomes_an_uncertain_place_across_it() -> None:
     assert across @ covariance[:2, 2] == pytest.approx(0.1)
 
 
+def test_where_the_prior_then_is_follows_from_all_that_left_with_the_oldest_pose() -> None:
+    """Walls that were seen from it, but not those seen from the next, which still speaks for itself."""
+    start, odometry = Pose2(1.0, 0.4, 0.02), [Pose2(float(k), 0.0, 0.0) for k in range(3)]
+    wall = np.column_stack([np.full(15, 10.0), np.linspace(-5.0, 5.0, 15)])
+    frames = [Keyframe(float(k), T, wall - [T.x, 0.0], float(k)) for k, T in enumerate(odometry)]
+    window = PoseWindow(RASTER, CONFIG)
+    window.start(frames, start, 0.3, 0.02)
+    window.poses[:2] += [[0.2, -0.1, 0.01], [-0.1, 0.2, 0.0]]
+    matrix, gradient = window._normal_equations(2, maps=1).dense()
+    assert np.abs(gradient[[0, 1, 5, 6, 7]]).min() > 0.01
+    expected = np.concatenate([[window.scale, window.turn], window.poses[:2].ravel()]) - np.linalg.solve(matrix, gradient)
+    covariance = np.linalg.inv(matrix)
+    window._forget_oldest()
+    kept = [0, 1, 5, 6, 7]
+    assert window._mean == pytest.approx(expected[kept], abs=1e-9)
+    assert np.diag(np.linalg.inv(window._information))[2:] == pytest.approx(np.diag(covariance)[[5, 6, 7]], rel=1e-6)
+
+
+def test_odometry_of_a_standing_car_is_as_uncertain_as_of_a_centimetre() -> None:
+    window = PoseWindow(RASTER, CONFIG)
+    window.start([Keyframe(float(s), Pose2.identity(), np.zeros((0, 2)), 0.0) for s in (0, 1)], Pose2(1000.0, 0.0, 0.0), 0.3, 0.02)
+    window.poses[1, 0] += 0.01
+    assert window._normal_equations(2).cost == pytest.approx(0.5 * 0.01**2 / (CONFIG.odometry_walk**2 * 0.01), rel=1e-6)
+
+
+def test_odometrys_scale_carries_a_late_keyframe() -> None:
+    window = blind(3)
+    window._shared = np.array([1.1, 0.0])
+    window._mean[0] = 1.1
+    expected = Pose2.from_array(window.poses[-1]) @ Pose2(2.2, 0.55, 0.2)
+    found = []
+    window.solve = lambda: found.append(window.poses[-1].copy())  # type: ignore[method-assign]
+    window.add(Keyframe(9.0, window.keyframes[-1].T_odom_base @ Pose2(2.0, 0.5, 0.2), np.zeros((0, 2)), 3.0))
+    assert Pose2.from_array(found[0]).distance_to(expected) < 1e-9
+
+
 def test_what_leaves_the_window_stays_as_its_marginal() -> None:
     window = blind(4)
     matrix, _ = window._normal_equations(2, maps=1).dense()
