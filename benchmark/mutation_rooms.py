@@ -45,7 +45,7 @@ ROOMS: dict[str, dict[str, Sequence[str]]] = {
         "tile/from_cloud": [FROM_CLOUD],
         "tile/from_map": [FROM_MAP, EFFECTS, ROADS],
         "tile/road_channel": [ROADS, FROM_CLOUD],
-        "tile/kernels": [FROM_MAP, EFFECTS],
+        "tile/kernels": ["test_tile_cast", FROM_MAP, EFFECTS],
         "tile/scene": ["test_tile_scene", EFFECTS],
     },
     "fusion": {

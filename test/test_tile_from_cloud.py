@@ -128,3 +128,31 @@ def test_a_narrow_view_leaves_the_rest_unknown() -> None:
     assert free.sum() > 500
     beside = np.abs(centres[:, 1]) - np.tan(pi / 6) * centres[:, 0]  # a pixel is free that a ray touches
     assert beside.max() < 1.0
+
+
+@pytest.mark.parametrize("ray", [0, 1, 400, 719])
+def test_one_ray_is_free_along_its_middle(ray: int) -> None:
+    tile = TileConfig(size_px=192, resolution_m=0.5)
+    seen = np.zeros(tile.sectors)
+    seen[ray] = 30.0
+    free = ScanRenderer(tile).tile(np.zeros((0, 2)), seen).free
+    bearing = (ray + 0.5) * 2.0 * pi / tile.sectors - pi
+    along = np.arange(0.0, 30.0 - 0.25, 0.25)[:, None] * [np.cos(bearing), np.sin(bearing)]
+    assert (free != TileGrid(tile).draw(along)).sum() <= 1  # a step may end on a pixel's edge
+
+
+def test_a_hit_straight_behind_is_of_no_ray() -> None:
+    tile = ScanRenderer(TILE).tile(np.array([[-5.0, 0.0]]))
+    assert tile.hits.sum() == 1
+    assert not tile.free.any()
+
+
+def test_road_is_drawn_within_the_range_alone() -> None:
+    tile = TileConfig(channels=BUILDINGS_AND_ROADS, range_m=20.0)
+    renderer = ScanRenderer(tile)
+    drawn = renderer.tile(np.zeros((0, 2)), road=np.ones((tile.sectors, 40), dtype=np.uint8)).road
+    rows, columns = np.nonzero(drawn)
+    pixels = np.arange(tile.size_px)
+    metres = np.hypot(*TileGrid(tile).centres(*np.meshgrid(pixels, pixels, indexing="ij")).transpose(2, 0, 1))
+    assert len(rows) == (metres < 20.0).sum()
+    assert metres[rows, columns].max() < 20.0

@@ -26,6 +26,12 @@ def test_points_outside_and_nan_are_left_out() -> None:
     assert grid.draw(np.array([[8.5, 0.0], [0.0, -8.1], [np.nan, 0.0], [np.inf, 1.0]])).sum() == 0
 
 
+def test_the_front_and_left_edges_belong_to_the_tile() -> None:
+    grid = TileGrid(TileConfig(size_px=16, resolution_m=1.0))
+    assert np.argwhere(grid.draw(np.array([[8.0, 8.0]]))).tolist() == [[0, 0]]
+    assert grid.draw(np.array([[-8.0, 0.0], [0.0, -8.0]])).sum() == 0
+
+
 @given(st.integers(0, 95), st.integers(0, 95))
 def test_a_pixels_centre_is_drawn_in_it(row: int, column: int) -> None:
     grid = TileGrid(TILE)

@@ -19,6 +19,8 @@ from urban_map_loc.area.roads import RoadRaster
 from urban_map_loc.area.tags import DRIVABLE
 from urban_map_loc.config import BUILDINGS_AND_ROADS, RasterConfig, RoadConfig, ScanEffectsConfig, TileConfig
 from urban_map_loc.tile.from_map import NO_EFFECTS, MapRenderer
+from urban_map_loc.tile.grid import TileGrid
+from urban_map_loc.tile.road_channel import NO_RAY, draw_roads, pixel_rays
 
 TILE = TileConfig(sectors=720, channels=BUILDINGS_AND_ROADS)
 RASTER = RasterConfig(resolution_m=0.25)
@@ -113,6 +115,31 @@ def test_walls_are_the_same_with_and_without_the_road() -> None:
     plain = MapRenderer(BuildingRaster.from_area(area, RASTER), TileConfig()).tiles(there, ScanEffectsConfig(), 4)
     both = MapRenderer(BuildingRaster.from_area(area, RASTER), TILE, roads_of(area)).tiles(there, ScanEffectsConfig(), 4)
     np.testing.assert_array_equal(both[:, 0], plain)
+
+
+@pytest.mark.parametrize("view_rad", [2.0 * pi, 1.2])
+def test_each_pixel_hangs_on_the_ray_that_passes_it(view_rad: float) -> None:
+    tile = replace(TILE, sectors=96, field_of_view_rad=view_rad)
+    grid = TileGrid(tile)
+    centres, metres, rays = pixel_rays(grid, tile)
+    bearing = np.arctan2(centres[..., 1], centres[..., 0])
+    assert metres == pytest.approx(np.hypot(centres[..., 0], centres[..., 1]))
+    middle = (rays + 0.5) * view_rad / 96 - 0.5 * view_rad
+    inside = np.abs(bearing) <= 0.5 * view_rad
+    assert (rays[~inside] == NO_RAY).all()
+    assert np.abs(bearing - middle)[inside].max() <= 0.5 * view_rad / 96 + 1e-9
+    assert set(np.unique(rays[inside])) == set(range(96))
+
+
+@pytest.mark.parametrize("ray", [0, 17, 95])
+def test_one_ray_shows_the_road_that_it_passes(ray: int) -> None:
+    tile = replace(TILE, sectors=96)
+    everywhere = roads_of(street(), residential_m=200.0)
+    seen = np.zeros((1, 96))
+    seen[0, ray] = 20.0
+    grid = TileGrid(tile)
+    _, metres, rays = pixel_rays(grid, tile)
+    np.testing.assert_array_equal(draw_roads(everywhere, grid, tile, np.zeros((1, 3)), seen)[0], (rays == ray) & (metres < 20.0))
 
 
 def test_a_car_outside_the_raster_sees_nothing() -> None:
