@@ -48,12 +48,12 @@ def states(verdicts: list[GnssVerdict]) -> set[GnssState]:
 
 def test_both_tests_are_what_they_are_by_definition() -> None:
     """Fixes of changing quality; the mean is over all, an e-th as heavy after `memory_s`, of outliers only as much as is allowed."""
-    config, random = GnssConfig(floor_m=2.0, memory_s=4.0), np.random.default_rng(6)
+    config, random = GnssConfig(floor_m=3.0, memory_s=4.0), np.random.default_rng(6)
     monitor, stamps = GnssMonitor(config), np.cumsum(random.uniform(0.1, 1.5, 12)) + 100.0
     covariances = [np.array([[a, c], [c, b]]) for a, b, c in random.uniform([1.0, 2.0, -0.5], [4.0, 9.0, 0.5], (12, 3))]
     innovations, known = random.normal(0.0, 3.0, (12, 2)), np.array([[0.5, 0.1], [0.1, 0.8]])
     innovations[5] = [60.0, -20.0]
-    shrunk, stated = [], [covariance + 4.0 * np.eye(2) for covariance in covariances]
+    shrunk, stated = [], [covariance + 9.0 * np.eye(2) for covariance in covariances]
     for k, stamp_s in enumerate(stamps):
         verdict = monitor.judge(GnssFix(stamp_s, innovations[k] + [7.0, 8.0], covariances[k]), np.array([7.0, 8.0]), known)
         fix_test = innovations[k] @ np.linalg.inv(stated[k] + known) @ innovations[k]

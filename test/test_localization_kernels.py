@@ -92,6 +92,14 @@ def test_a_ray_is_looked_at_in_three_places(share: float) -> None:
     assert score_pose(distance, building, HIGH, np.zeros(256), -100, *arguments[3:], 0.0, 0.0, 0.0) == 0.0
 
 
+def test_rays_along_the_first_column_count_and_below_the_first_row_do_not() -> None:
+    distance, building = np.full((101, 2), -100, dtype=np.int8), np.full((101, 2), 2, dtype=np.uint16)
+    rest = (HIGH, np.zeros(256), -99, np.zeros(2), 1.0, 1.0, np.array([[100.0, 0.0]]), np.zeros((1, 2)))
+    assert score_pose(distance, building, *rest, 0.0, 0.0, 0.5 * pi) == -1.0
+    assert score_pose(distance, building, *rest, -2.0, 0.0, 0.5 * pi) == 0.0
+    assert score_pose(distance.T.copy(), building.T.copy(), *rest, 0.0, -2.0, 0.0) == 0.0
+
+
 def slopes(where: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Distance [m] and its slope east and north by central differences over three pixels."""
     row, column = where

@@ -115,6 +115,12 @@ def test_what_overrules_a_lock(rival: float, own: float, overruled: bool) -> Non
     assert bool(RULES.overruled(own, np.array([500.0, 0.0, 0.0]), found(rival, 0.1), drive())) == overruled
 
 
+def test_a_place_that_explains_nearly_all_needs_a_lead_that_falls_with_the_metres() -> None:
+    assert RULES.lead_needed(0.99, 1.0, drive(length_m=15.0)) == pytest.approx(CONFIG.lock_margin + CONFIG.lock_margin_metre / 15.0)
+    ratio = CONFIG.lock_misfit_ratio + CONFIG.lock_misfit_metre / 15.0 - CONFIG.lock_support * 0.5
+    assert RULES.lead_needed(0.7, 0.5, drive(length_m=15.0)) == pytest.approx((ratio - 1.0) * 0.3)
+
+
 def test_support_is_asked_for_the_best_place() -> None:
     finder = found(0.9, 0.6)
     asked = []

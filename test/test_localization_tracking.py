@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,13 @@ class SaysSo:
         return np.full(len(poses), self.share), np.full(len(poses), self.weight)
 
 
-def tracker(keyframes: int = 3) -> tuple[Tracker, SaysSo]:
-    """Locked after so many keyframes a metre apart, at 0, 1 and so on seconds."""
+def tracker(config: LocalizerConfig = CONFIG) -> tuple[Tracker, SaysSo]:
+    """Locked after three keyframes a metre apart, at 0, 1 and 2 seconds."""
     verifier, drive = SaysSo(), RecentDrive(FUSION)
-    for k in range(keyframes):
+    for k in range(3):
         drive.move(keyframe(float(k)).T_odom_base)
         drive.add(float(k), keyframe(float(k)).T_odom_base, HITS)
-    return Tracker(verifier, CONFIG, drive, T_MAP_ODOM), verifier  # type: ignore[arg-type]
+    return Tracker(verifier, config, drive, T_MAP_ODOM), verifier  # type: ignore[arg-type]
 
 
 def look(it: Tracker, stamp_s: float, travelled_m: float) -> None:
@@ -112,7 +113,7 @@ def test_one_scan_after_a_long_gap_counts_for_three_metres() -> None:
     look(it, 0.0, 0.0)
     verifier.answer = verifier.share = 0.0
     look(it, 0.0, 500.0)
-    assert it.doubt == pytest.approx((FUSION.lost_score * LONGEST_STEP_M - 0.5) / 1.5)
+    assert it.doubt == pytest.approx((FUSION.lost_score * 3.0 - 0.5) / 1.5)
     assert it.agreement == 0.0
 
 
@@ -186,11 +187,12 @@ def used(it: Tracker) -> list[Any]:
 
 
 def test_one_fix_is_used_each_so_many_metres_with_a_wider_covariance() -> None:
-    it, _ = tracker()
+    gnss = replace(GNSS, floor_m=3.0)
+    it, _ = tracker(replace(CONFIG, gnss=gnss))
     for travelled_m, count in ((0.0, 1), (GNSS.spacing_m - 0.1, 1), (GNSS.spacing_m, 2), (2 * GNSS.spacing_m - 0.1, 2)):
         it.add_fix(fix(2.0, 2.0), Pose2(2.0, 0.0, 0.0), travelled_m)
         assert len(used(it)) == count
-    variances = GNSS.inflation * (np.array([1.0, 4.0]) + GNSS.floor_m**2)
+    variances = GNSS.inflation * (np.array([1.0, 4.0]) + 9.0)
     assert np.linalg.inv(used(it)[0].information) == pytest.approx(np.diag(variances))
     assert it.unaided._fixes == []
 

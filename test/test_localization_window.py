@@ -53,9 +53,8 @@ def drive(renderer: MapRenderer, until: int, step: Pose2 = Pose2(1, 0, 0), blank
 
 def followed(raster: BuildingRaster, keyframes: list[Keyframe], config: TrackingConfig = CONFIG) -> PoseWindow:
     """A window started on the first ten keyframes, where they truly were, that has taken all others."""
-    window = PoseWindow(raster, config)
     T_map_odom = Pose2(9.0, 0.0, 0.0) @ keyframes[9].T_odom_base.inverse()
-    window.start(keyframes[:10], T_map_odom, 0.3, 0.02)
+    window = PoseWindow(raster, config, keyframes[:10], T_map_odom, 0.3, 0.02)
     for frame in keyframes[10:]:
         window.add(frame)
     return window

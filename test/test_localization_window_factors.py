@@ -23,11 +23,9 @@ def blind(poses: int, start: Pose2 = FAR, step: Pose2 = Pose2(1.0, 0.0, 0.1)) ->
     """A window of keyframes without hits, a step apart: a metre, and turning."""
     odometry, keyframes = Pose2(5.0, 6.0, -1.0), []
     for k in range(poses):
-        keyframes.append(Keyframe(float(k), odometry, np.zeros((0, 2)), float(k)))
+        keyframes.append(Keyframe(float(k), odometry, np.zeros((0, 2)), 5.0 + k))
         odometry = odometry @ step
-    window = PoseWindow(RASTER, CONFIG)
-    window.start(keyframes, start @ keyframes[0].T_odom_base.inverse(), 0.3, 0.02)
-    return window
+    return PoseWindow(RASTER, CONFIG, keyframes, start @ keyframes[0].T_odom_base.inverse(), 0.3, 0.02)
 
 
 def test_without_walls_poses_are_where_odometry_has_them() -> None:
@@ -117,12 +115,22 @@ def test_a_fix_pulls_along_the_slope_of_cauchys_kernel() -> None:
     assert np.delete(pulled.gradient - free.gradient, [3, 4, 5]) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_fixes_at_poses_that_do_not_count_change_nothing_and_others_do() -> None:
+    window = blind(4)
+    free = window._normal_equations(2).gradient
+    for metre in (3, 0):  # the first is at a pose that is not among the first two
+        pose = window.poses[metre]
+        window.add_fix(float(metre), window.keyframes[metre].T_odom_base, pose[:2] + [2.0, 0.0], np.eye(2))
+    change = window._normal_equations(2).gradient - free
+    assert change[0] < -0.1
+    assert change[3:] == pytest.approx(0.0, abs=1e-9)
+
+
 @pytest.mark.parametrize(("axis", "walk"), [(0, CONFIG.odometry_walk), (1, CONFIG.odometry_walk), (2, CONFIG.heading_walk)])
 @pytest.mark.parametrize("metres", [1.0, 4.0])
 def test_odometry_is_a_random_walk_of_its_variance_a_metre(axis: int, walk: float, metres: float) -> None:
     keyframes = [Keyframe(s, Pose2(s, 0.0, 0.0), np.zeros((0, 2)), s) for s in (0.0, metres)]
-    window = PoseWindow(RASTER, CONFIG)
-    window.start(keyframes, Pose2(1000.0, 0.0, 0.0), 0.3, 0.02)
+    window = PoseWindow(RASTER, CONFIG, keyframes, Pose2(1000.0, 0.0, 0.0), 0.3, 0.02)
     window.poses[1, axis] += 0.01
     assert window._normal_equations(2).cost == pytest.approx(0.5 * 0.01**2 / (walk**2 * metres), rel=1e-6)
 
@@ -160,8 +168,7 @@ def test_where_the_prior_then_is_follows_from_all_that_left_with_the_oldest_pose
     start, odometry = Pose2(1.0, 0.4, 0.02), [Pose2(float(k), 0.0, 0.0) for k in range(3)]
     wall = np.column_stack([np.full(15, 10.0), np.linspace(-5.0, 5.0, 15)])
     frames = [Keyframe(float(k), T, wall - [T.x, 0.0], float(k)) for k, T in enumerate(odometry)]
-    window = PoseWindow(RASTER, CONFIG)
-    window.start(frames, start, 0.3, 0.02)
+    window = PoseWindow(RASTER, CONFIG, frames, start, 0.3, 0.02)
     window.poses[:2] += [[0.2, -0.1, 0.01], [-0.1, 0.2, 0.0]]
     matrix, gradient = window._normal_equations(2, maps=1).dense()
     assert np.abs(gradient[[0, 1, 5, 6, 7]]).min() > 0.01
@@ -174,8 +181,8 @@ def test_where_the_prior_then_is_follows_from_all_that_left_with_the_oldest_pose
 
 
 def test_odometry_of_a_standing_car_is_as_uncertain_as_of_a_centimetre() -> None:
-    window = PoseWindow(RASTER, CONFIG)
-    window.start([Keyframe(float(s), Pose2.identity(), np.zeros((0, 2)), 0.0) for s in (0, 1)], Pose2(1000.0, 0.0, 0.0), 0.3, 0.02)
+    standing = [Keyframe(float(s), Pose2.identity(), np.zeros((0, 2)), 0.0) for s in (0, 1)]
+    window = PoseWindow(RASTER, CONFIG, standing, Pose2(1000.0, 0.0, 0.0), 0.3, 0.02)
     window.poses[1, 0] += 0.01
     assert window._normal_equations(2).cost == pytest.approx(0.5 * 0.01**2 / (CONFIG.odometry_walk**2 * 0.01), rel=1e-6)
 

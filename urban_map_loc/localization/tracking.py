@@ -30,11 +30,11 @@ class Tracker:
     def __init__(self, verifier: Verification, config: LocalizerConfig, drive: RecentDrive, T_map_odom: Pose2) -> None:
         self.verifier, self.config = verifier, config
         last = T_map_odom @ drive.keyframes[-1].T_odom_base
-        self.window = PoseWindow(verifier.raster_at(np.array([last.x, last.y])), config.tracking)
-        self.window.start(drive.keyframes, T_map_odom, config.fusion.lock_sigma_m, config.fusion.lock_heading_rad)
+        raster, sigmas = verifier.raster_at(np.array([last.x, last.y])), (config.fusion.lock_sigma_m, config.fusion.lock_heading_rad)
+        self.window = PoseWindow(raster, config.tracking, drive.keyframes, T_map_odom, *sigmas)
         self.unaided = self.window
         self.T_map_odom = T_map_odom
-        self.covariance: FloatArray = np.eye(3)
+        self.covariance: FloatArray = self.window.covariance
         self.agreement = 1.0
         self.slip = Slip(verifier, config.fusion)
         self.doubted_since_m = drive.travelled_m

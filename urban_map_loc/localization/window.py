@@ -82,15 +82,27 @@ class PoseWindow:
         raster: the buildings about all of them; may be replaced by another of the same frame.
     """
 
-    def __init__(self, raster: BuildingRaster, config: TrackingConfig) -> None:
+    def __init__(
+        self,
+        raster: BuildingRaster,
+        config: TrackingConfig,
+        keyframes: list[Keyframe],
+        T_map_odom: Pose2,
+        sigma_m: float,
+        sigma_rad: float,
+    ) -> None:
+        """Begin with keyframes whose poses follow from `T_map_odom`, known to so much at the last of them."""
         self.raster, self.config = raster, config
-        self.keyframes: list[Keyframe] = []
-        self.poses = np.zeros((0, 3))
-        self._shared = np.array([1.0, 0.0])
-        self.covariance = np.eye(3)
+        self.keyframes = list(keyframes)
+        self.poses = np.array([(T_map_odom @ keyframe.T_odom_base).as_array() for keyframe in keyframes])
         self._fixes: list[Fix] = []
-        self._mean = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
-        self._information = np.zeros((5, 5))
+        driven = keyframes[-1].travelled_m - keyframes[0].travelled_m
+        first_m, first_rad = sigma_m + config.scale_sigma * driven, sigma_rad + config.turn_sigma * driven
+        self._shared = np.array([1.0, 0.0])
+        self._mean = np.concatenate([self._shared, self.poses[0]])
+        self._information = np.diag(np.array([config.scale_sigma, config.turn_sigma, first_m, first_m, first_rad]) ** -2.0)
+        self.covariance = np.eye(3)  # until it is solved: walls a metre off are seen
+        self.solve()
 
     @property
     def scale(self) -> float:
@@ -101,18 +113,6 @@ class PoseWindow:
     def turn(self) -> float:
         """How much the car turns left in a metre beyond what odometry says [rad/m]."""
         return float(self._shared[1])
-
-    def start(self, keyframes: list[Keyframe], T_map_odom: Pose2, sigma_m: float, sigma_rad: float) -> None:
-        """Begin with keyframes whose poses follow from `T_map_odom`, known to so much at the last of them."""
-        self.keyframes = list(keyframes)
-        self.poses = np.array([(T_map_odom @ keyframe.T_odom_base).as_array() for keyframe in keyframes])
-        cfg = self.config
-        driven = keyframes[-1].travelled_m - keyframes[0].travelled_m
-        first = np.array([sigma_m + cfg.scale_sigma * driven, sigma_m + cfg.scale_sigma * driven, sigma_rad + cfg.turn_sigma * driven])
-        self._shared = np.array([1.0, 0.0])
-        self._mean = np.array([1.0, 0.0, *self.poses[0]])
-        self._information = np.diag(np.concatenate([[cfg.scale_sigma, cfg.turn_sigma], first]) ** -2.0)
-        self.solve()
 
     def add(self, keyframe: Keyframe) -> None:
         """Take a keyframe, also a late one: it goes where its stamp says."""
