@@ -54,22 +54,24 @@ def arc(metres: float, curvature: float) -> Pose2:
 
 @pytest.mark.parametrize("curvature", [0.0, 0.02, -0.015])
 @pytest.mark.parametrize("turned_rad", [0.0, TURN])
-def test_each_ray_of_a_submap_is_cast_from_its_pose_of_the_drive_and_drawn_as_odometry_has_it(curvature: float, turned_rad: float) -> None:
+@pytest.mark.parametrize("beside", [True, False], ids=["beside", "behind"])
+def test_each_ray_of_a_submap_is_cast_from_its_pose_and_drawn_as_odometry_has_it(curvature: float, turned_rad: float, beside: bool) -> None:
     driven, odometry = (20.0, curvature), (21.0, curvature + 0.004)
     there = Pose2(0.0, 0.0, turned_rad)
-    points, seen = seen_from(raster(STREET, turned_rad), there, kind=SUBMAP, drive=[*driven, *odometry])
+    walls = STREET if beside else [shapely.box(-44, -80, -34, 80)]
+    points, seen = seen_from(raster(walls, turned_rad), there, kind=SUBMAP, drive=[*driven, *odometry])
     hit = np.isfinite(points[:, 0])
-    assert hit.sum() > 60
+    assert hit.sum() > 40
     own = np.arange(TILE.sectors) % 5 == 0
     for r in np.flatnonzero(hit):
         back = (r % 5) / 4.0
         origin, drawn = arc(-back * driven[0], driven[1]), arc(-back * odometry[0], odometry[1])
         direction = origin.yaw + BEARING[r]
-        metres = (WALL_M - origin.y) / np.sin(direction)
+        metres, slant = ((WALL_M - origin.y), np.sin(direction)) if beside else (-34.0 - origin.x, np.cos(direction))
         ray = Pose2(drawn.x, drawn.y, drawn.yaw + BEARING[r])
         along = ray.inverse().transform(points[r][None])[0]
         assert along[1] == pytest.approx(0.0, abs=1e-3)
-        assert along[0] == pytest.approx(metres, abs=0.3 / abs(np.sin(direction)))
+        assert along[0] == pytest.approx(metres / slant, abs=0.3 / abs(slant))
         if own[r]:
             assert seen[r] == pytest.approx(along[0])
     nearest = np.maximum.accumulate(np.where(own, np.arange(TILE.sectors), 0))

@@ -142,5 +142,15 @@ def test_one_ray_shows_the_road_that_it_passes(ray: int) -> None:
     np.testing.assert_array_equal(draw_roads(everywhere, grid, tile, np.zeros((1, 3)), seen)[0], (rays == ray) & (metres < 20.0))
 
 
+def test_the_road_ends_where_its_raster_does() -> None:
+    roads = replace(roads_of(street(), residential_m=200.0), origin=np.array([-10.0, -10.0]))
+    roads = replace(roads, surface=np.ones((80, 80), dtype=np.uint8))  # 20 m in 0.25 m pixels
+    grid = TileGrid(TILE)
+    drawn = draw_roads(roads, grid, TILE, np.zeros((1, 3)), np.full((1, TILE.sectors), 40.0))[0]
+    pixels = np.arange(TILE.size_px)
+    centres = grid.centres(*np.meshgrid(pixels, pixels, indexing="ij"))
+    np.testing.assert_array_equal(drawn == 1, ((centres > -10.125) & (centres < 9.875)).all(axis=-1))
+
+
 def test_a_car_outside_the_raster_sees_nothing() -> None:
     assert not tiles(street(), (1e4, 1e4, 0.0)).any()

@@ -106,6 +106,13 @@ def test_each_tile_has_its_own_salt() -> None:
     assert len(np.unique(scene().salt)) == MANY
 
 
+def test_stretches_share_their_sensor() -> None:
+    drawn = draw_scene(TILE, replace(NO_EFFECTS, range_cut=0.4), 10, 3, stretch=4)
+    assert [len(np.unique(drawn.reach_m[part])) for part in (slice(0, 4), slice(4, 8), slice(8, 10), slice(0, 10))] == [1, 1, 1, 3]
+    alone = draw_scene(TILE, replace(NO_EFFECTS, range_cut=0.4), 3, 3)
+    np.testing.assert_array_equal(drawn.reach_m[[0, 4, 8]], alone.reach_m)
+
+
 def test_a_part_is_what_it_is_among_all() -> None:
     whole = draw_scene(TILE, ScanEffectsConfig(), 9, 4, stretch=2)
     for values, expected in zip(whole.part(slice(3, 6)), whole, strict=True):
