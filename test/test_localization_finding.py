@@ -16,7 +16,7 @@ from urban_map_loc.config import FusionConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.finding import Finder
 from urban_map_loc.localization.recent_drive import RecentDrive
-from urban_map_loc.localization.result import Answers, PoseEstimate
+from urban_map_loc.localization.result import Answer, Answers
 
 CONFIG = FusionConfig()
 HITS = np.array([[1.0, 0.0], [0.0, 2.0], [-3.0, 1.0]])
@@ -33,7 +33,7 @@ def believing(scores: dict[float, float]) -> Any:
 
 
 def answers(*places: Pose2) -> Answers:
-    return Answers([PoseEstimate(place, np.eye(3), 0.9) for place in places], np.zeros(3), 0.0)
+    return Answers([Answer(place, np.eye(3), 0.9, -float(k)) for k, place in enumerate(places)], np.zeros(3), 0.0)
 
 
 @given(poses, poses, poses)
@@ -138,6 +138,14 @@ def test_a_scan_votes_with_its_best_answer_and_three_of_three_are_three_of_five(
     here = Pose2(4.0, 0.0, 0.0)
     assert finder.support(np.array([54.0, 0.0, 0.0]), here) == pytest.approx(3.0 / 5.0)
     assert finder.support(np.array([-80.0, 0.0, 0.0]), here) == 0.0
+
+
+def test_half_a_vote_is_of_the_answer_that_is_best_by_hits() -> None:
+    finder = Finder(believing({}), CONFIG)
+    here, there = (Answer(Pose2(east, 0.0, 0.0), np.eye(3), 0.9, by_hits) for east, by_hits in ((0.0, 0.7), (90.0, 0.8)))
+    finder.propose(Answers([here, there], np.zeros(3), 0.0), Pose2.identity(), 0.0)
+    for east in (0.0, 90.0):
+        assert finder.support(np.array([east, 0.0, 0.0]), Pose2.identity()) == pytest.approx(0.5 / 3.0)
 
 
 def test_a_drive_begins_with_nothing_driven_and_thins_its_hits_evenly() -> None:

@@ -18,7 +18,7 @@ from urban_map_loc.config import FusionConfig, RasterConfig, VerificationConfig
 from urban_map_loc.geometry.pose2 import Pose2
 from urban_map_loc.localization.finding import DOUBTERS, Finder
 from urban_map_loc.localization.lock import LockRules
-from urban_map_loc.localization.result import Answers, PoseEstimate
+from urban_map_loc.localization.result import Answer, Answers
 from urban_map_loc.localization.verification import Verifier
 
 CONFIG = FusionConfig()
@@ -135,7 +135,7 @@ def finder_on_a_crossing() -> Finder:
 
 
 def answer(east: float, north: float, yaw: float, guess: tuple[float, float, float] = (0.0, 0.0, 0.0), probability: float = 0.0) -> Answers:
-    return Answers([PoseEstimate(Pose2(east, north, yaw), np.eye(3), 0.9)], np.array(guess), probability)
+    return Answers([Answer(Pose2(east, north, yaw), np.eye(3), 0.9, 0.9)], np.array(guess), probability)
 
 
 def test_mapnets_own_guess_votes_as_much_as_it_is_probable() -> None:

@@ -18,7 +18,7 @@ from urban_map_loc.cloud.scan import BuildingScan
 from urban_map_loc.config import LocalizerConfig, MapNetConfig, TrainConfig
 from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
 from urban_map_loc.localization.localizer import Localizer
-from urban_map_loc.localization.result import Answers, PoseEstimate, State
+from urban_map_loc.localization.result import Answer, Answers, PoseEstimate, State
 from urban_map_loc.localization.search import Search
 from urban_map_loc.localization.timing import StageTimer
 from urban_map_loc.mapnet.cells import drivable_cells
@@ -49,10 +49,12 @@ class Remembered(Search):
             return self._search.answers(scan, tile, timer, guesses)
         key = hashlib.blake2b(np.round(scan.points, 3).tobytes(), digest_size=16).digest()
         if key not in self._known:
-            rows = [(*a.T_map_base.as_array(), *a.covariance.ravel(), a.score) for a in self._search.answers(scan, tile, timer).poses]
-            self._known[key] = np.array(rows).reshape(-1, 13)
+            rows = [
+                (*a.T_map_base.as_array(), *a.covariance.ravel(), a.score, a.by_hits) for a in self._search.answers(scan, tile, timer).poses
+            ]
+            self._known[key] = np.array(rows).reshape(-1, 14)
             self._fresh += 1
-        poses = [PoseEstimate(Pose2.from_array(row[:3]), row[3:12].reshape(3, 3), float(row[12])) for row in self._known[key]]
+        poses = [Answer(Pose2.from_array(row[:3]), row[3:12].reshape(3, 3), float(row[12]), float(row[13])) for row in self._known[key]]
         first = self.network.hypotheses(tile, 1)
         return Answers(poses, first.poses[0], float(np.exp(first.log_probability[0])))
 

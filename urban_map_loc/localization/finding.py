@@ -59,12 +59,15 @@ class Finder:
         """Add what a single scan answered when odometry was at `T_odom_base` and the car had driven so far.
 
         Two votes come of it, since network and geometry make different mistakes: the best answer has one, MapNet's own guess as much of
-        one as it is probable.
+        one as it is probable. The best answer's is shared with the one that is best by hits alone: hypotheses are judged by what should
+        be seen as well, and a wrong place that is believed for that must not have it confirmed by the same.
         """
         new = np.array([answer.T_map_base.as_array() for answer in answers.poses]).reshape(-1, 3)
         self._T_map_odom = np.concatenate([self._T_map_odom, _after(new, T_odom_base.inverse())])
         if len(new) and (not self._votes or travelled_m - self._votes[-1].travelled_m >= self.config.vote_m):
-            self._votes.append(_Vote(T_odom_base, new[0], travelled_m, 1.0))
+            by_hits = int(np.argmax([answer.by_hits for answer in answers.poses]))
+            self._votes.append(_Vote(T_odom_base, new[0], travelled_m, 0.5))
+            self._votes.append(_Vote(T_odom_base, new[by_hits], travelled_m, 0.5))
             self._votes.append(_Vote(T_odom_base, answers.guess, travelled_m, answers.probability))
         self.forget_before(travelled_m - self.config.window_m)
 

@@ -39,6 +39,17 @@ class PoseEstimate:
 
 
 @dataclass(frozen=True, eq=False)
+class Answer(PoseEstimate):
+    """One of the places that a scan may have been made at.
+
+    Attributes:
+        by_hits: what it would be ranked by if what should be seen did not count.
+    """
+
+    by_hits: float
+
+
+@dataclass(frozen=True, eq=False)
 class Answers:
     """What one scan says by itself.
 
@@ -48,7 +59,7 @@ class Answers:
         probability: what MapNet gives it.
     """
 
-    poses: list[PoseEstimate]
+    poses: list[Answer]
     guess: NDArray[np.float64]
     probability: float
 

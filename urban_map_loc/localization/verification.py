@@ -17,7 +17,7 @@ from urban_map_loc.geometry.pose2 import FloatArray, Pose2
 from urban_map_loc.localization import kernels
 from urban_map_loc.localization.alignment import align, normal_equations
 from urban_map_loc.localization.expectation import expected, rays_to
-from urban_map_loc.localization.result import PoseEstimate
+from urban_map_loc.localization.result import Answer
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
 # Coarse candidates whose rays are followed, and of these the distinct ones that are refined; more change no answer.
@@ -84,7 +84,7 @@ class Verification(ABC):
     def raster_at(self, position: FloatArray) -> BuildingRaster:
         """The buildings about a position `(2,)` [m]."""
 
-    def answers(self, points: FloatArray, hypotheses: Hypotheses) -> list[PoseEstimate]:
+    def answers(self, points: FloatArray, hypotheses: Hypotheses) -> list[Answer]:
         """The best distinct poses for one scan `(M, 2)` inside the hypotheses' regions, best first.
 
         Coarse: every drivable position of the regions' lattice in every heading, by hits alone; then with rays followed; then
@@ -112,14 +112,15 @@ class Verification(ABC):
         likely = prior[of] - 0.5 * np.log1p(hypotheses.squared_distance(refined, of))
         ranked = agreement + 0.5 * cfg.log_probability_weight * likely  # hits, against which it is weighed, are half of the agreement
         best = self._distinct(refined, ranked, cfg.answers)
-        return [self._estimate(points, refined[i], agreement[i]) for i in best]
+        by_hits = scores + cfg.log_probability_weight * prior[of]
+        return [self._answer(points, refined[i], agreement[i], by_hits[i]) for i in best]
 
-    def _estimate(self, points: FloatArray, pose: FloatArray, score: float) -> PoseEstimate:
+    def _answer(self, points: FloatArray, pose: FloatArray, score: float, by_hits: float) -> Answer:
         T_map_base = Pose2.from_array(pose)
         # Along what no wall constrains, the answer is known to about the candidates' spacing and the cell.
         prior = np.diag([self.config.distinct_m**-2, self.config.distinct_m**-2, self.config.distinct_rad**-2])
         covariance = np.asarray(np.linalg.inv(self.information(points, T_map_base) + prior), dtype=np.float64)
-        return PoseEstimate(T_map_base, covariance, float(score))
+        return Answer(T_map_base, covariance, float(score), float(by_hits))
 
     def _candidates(self, hypotheses: Hypotheses) -> tuple[FloatArray, NDArray[np.int64]]:
         """Drivable lattice positions `(P, 2)` [m] inside the regions, and of which hypothesis `(P,)` each is."""
