@@ -140,6 +140,15 @@ def test_a_scan_votes_with_its_best_answer_and_three_of_three_are_three_of_five(
     assert finder.support(np.array([-80.0, 0.0, 0.0]), here) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("apart", "counts"), [((3.9, 0.0, 0.0), True), ((0.0, 4.1, 0.0), False), ((0.0, 0.0, 0.19), True), ((0.0, 0.0, -0.21), False)]
+)
+def test_a_scan_votes_for_what_is_within_four_metres_and_eleven_degrees(apart: tuple[float, float, float], counts: bool) -> None:
+    finder = Finder(believing({}), CONFIG)
+    finder.propose(answers(Pose2(50.0, 60.0, 1.0)), Pose2.identity(), 0.0)
+    assert (finder.support(np.array([50.0, 60.0, 1.0]) + np.array(apart), Pose2.identity()) > 0.0) == counts
+
+
 def test_half_a_vote_is_of_the_answer_that_is_best_by_hits() -> None:
     finder = Finder(believing({}), CONFIG)
     here, there = (Answer(Pose2(east, 0.0, 0.0), np.eye(3), 0.9, by_hits) for east, by_hits in ((0.0, 0.7), (90.0, 0.8)))

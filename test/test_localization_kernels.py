@@ -203,7 +203,7 @@ def test_alignment_ends_with_the_first_step_that_is_short() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([-3.1, -1.0, 0.0, 1.0, 3.1])), max_size=12),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([-3.1, -2.9, -1.0, 0.0, 1.0, 2.9, 3.1])), max_size=12),
     st.integers(1, 12),
     st.randoms(use_true_random=False),
 )

@@ -74,6 +74,7 @@ def test_the_pose_at_a_past_stamp_is_from_the_nearest_keyframe_on() -> None:
     window = blind(4)
     T_odom_base = window.keyframes[1].T_odom_base @ Pose2(0.2, 0.3, 0.1)
     for stamp_s, nearest in ((1.2, 1), (1.7, 2)):
+        window.poses[nearest, :2] += [0.0, 0.2 * nearest]
         pose, covariance = window.near(stamp_s, T_odom_base)
         step = window.keyframes[nearest].T_odom_base.inverse() @ T_odom_base
         assert pose.distance_to(Pose2.from_array(window.poses[nearest]) @ step) < 1e-6
@@ -81,7 +82,10 @@ def test_the_pose_at_a_past_stamp_is_from_the_nearest_keyframe_on() -> None:
 
 
 def test_the_matrix_is_the_gradients_slope_where_nothing_is_off() -> None:
-    window = blind(4, step=Pose2(1.2, 0.3, 0.1))
+    window = blind(5, step=Pose2(1.2, 0.3, 0.1))
+    window._forget_oldest()
+    at = window.poses[2]
+    window.add_fix(3.0, window.keyframes[2].T_odom_base, at[:2].copy(), np.diag([2.0, 5.0]))
 
     def gradient(unknown: int, change: float) -> np.ndarray:
         values = window._shared if unknown < 2 else window.poses.reshape(-1)
@@ -113,6 +117,20 @@ def test_a_fix_pulls_along_the_slope_of_cauchys_kernel() -> None:
     slope = [(cost(window.poses[1] + h) - cost(window.poses[1] - h)) / 2e-5 for h in np.eye(3) * 1e-5]
     assert (pulled.gradient - free.gradient)[3:6] == pytest.approx(slope, rel=1e-5)
     assert np.delete(pulled.gradient - free.gradient, [3, 4, 5]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_headings_go_on_across_the_half_turn() -> None:
+    window = blind(5, start=Pose2(1000.0, 0.0, np.pi - 0.15))
+    assert np.abs(np.diff(window.poses[:, 2])).max() > 6.0
+    assert window._normal_equations(5).cost == pytest.approx(0.0, abs=1e-9)
+
+
+def test_hits_on_the_walls_cost_nothing_at_any_pose() -> None:
+    wall = np.column_stack([np.full(15, 10.0), np.linspace(-5.0, 5.0, 15)])
+    frames = [Keyframe(float(k), Pose2(float(k), 0.0, 0.0), wall - [float(k), 0.0], float(k)) for k in range(3)]
+    window = PoseWindow(RASTER, CONFIG, frames, Pose2.identity(), 0.3, 0.02)
+    unexplained = CONFIG.hit_weight * CONFIG.wall_sigma_m**2
+    assert window._normal_equations(3).cost < 0.1 * unexplained * 15
 
 
 def test_fixes_at_poses_that_do_not_count_change_nothing_and_others_do() -> None:
@@ -199,12 +217,12 @@ def test_odometrys_scale_carries_a_late_keyframe() -> None:
 
 
 def test_what_leaves_the_window_stays_as_its_marginal() -> None:
-    window = blind(4)
+    window = blind(4, step=Pose2(2.0, 0.0, 0.1))
     matrix, _ = window._normal_equations(2, maps=1).dense()
     kept = [0, 1, 5, 6, 7]  # scale, turn, the second pose
     marginal = np.linalg.inv(matrix)[np.ix_(kept, kept)]
     window._forget_oldest()
-    walks = np.array([CONFIG.scale_walk, CONFIG.turn_walk, 0.0, 0.0, 0.0]) ** 2 * 1.0  # a metre was driven
+    walks = np.array([CONFIG.scale_walk, CONFIG.turn_walk, 0.0, 0.0, 0.0]) ** 2 * 2.0  # two metres were driven
     assert np.linalg.inv(window._information) == pytest.approx(marginal + np.diag(walks), rel=1e-6, abs=1e-12)
     assert len(window.keyframes) == len(window.poses) == 3
     assert (window.scale, window.turn) == pytest.approx((1.0, 0.0), abs=1e-6)
