@@ -24,7 +24,7 @@ class Hypotheses:
         poses: `(K, 3)` east [m], north [m], yaw [rad] in `map`.
         log_probability: `(K,)` natural logarithm of the probability that the car is in this hypothesis's region.
         region: `(K, 4)` west, south, east, north [m]: where to look when the hypothesis is checked against the map.
-        covariance: `(K, 3, 3)` of east [m], north [m], yaw [rad], should the hypothesis be the right one.
+        covariance: `(K, 3, 3)` of east [m], north [m], yaw [rad], should the hypothesis be the right one; positive definite.
     """
 
     poses: FloatArray
