@@ -12,7 +12,7 @@ import pytest
 
 from urban_map_loc.config import ScanEffectsConfig, TileConfig
 from urban_map_loc.tile.from_map import NO_EFFECTS
-from urban_map_loc.tile.scene import ALONGSIDE_M, BEND, FREE_LANE_M, KNOTS, SCAN, STRIP, SUBMAP, Scene, draw_scene
+from urban_map_loc.tile.scene import ALONGSIDE_M, BEND, KNOTS, SCAN, STRIP, SUBMAP, Scene, draw_scene
 
 TILE = TileConfig()
 MANY = 4000
@@ -44,12 +44,12 @@ def test_obstacles_stand_along_and_across_the_road_on_both_sides(
     assert x.mean() == pytest.approx(0.0, abs=1.0)
     assert [np.abs(y).min(), np.abs(y).max()] == pytest.approx([nearest_m, farthest_m], abs=0.1)
     assert np.mean(y > 0.0) == pytest.approx(0.5, abs=0.02)
-    assert (np.abs(y) - np.abs(half_y)).min() >= FREE_LANE_M - 1e-9
+    assert (np.abs(y) - np.abs(half_y)).min() >= 2.0 - 1e-9
     length, direction = 2.0 * np.hypot(half_x, half_y), np.arctan2(half_y, half_x)
     crosswise = np.abs(direction) > pi / 4
     assert crosswise.mean() == pytest.approx(across, abs=0.02)
     assert length.max() == pytest.approx(longest_m, abs=0.05)
-    free = (np.abs(y) > FREE_LANE_M + longest_m / 2) if across else np.abs(y) > 5.0  # not shortened by the lane
+    free = (np.abs(y) > 2.0 + longest_m / 2) if across else np.abs(y) > 5.0  # not shortened by the lane
     assert length[free].min() == pytest.approx(shortest_m, abs=0.05)
     along = direction[~crosswise]
     assert [along.mean(), along.std()] == pytest.approx([0.0, 0.15], abs=0.02)
