@@ -171,6 +171,14 @@ def test_a_drive_begins_with_nothing_driven_and_thins_its_hits_evenly() -> None:
         assert len(keyframe.points) == kept
 
 
+def test_keyframes_are_a_metre_apart() -> None:
+    drive = RecentDrive(CONFIG)
+    for k in range(9):
+        drive.move(Pose2(0.4 * k, 0.0, 0.0))
+        kept = drive.add(float(k), Pose2(0.4 * k, 0.0, 0.0), HITS)
+        assert (kept is not None) == (k % 3 == 0)
+
+
 def test_so_many_hits_are_judged_of_a_long_drive() -> None:
     drive, per_scan = RecentDrive(CONFIG), CONFIG.window_rays
     for k in range(CONFIG.judged_hits // per_scan + 1):
