@@ -96,23 +96,23 @@ class Verification(ABC):
         if len(positions) == 0 or len(points) == 0:
             return []
         thin, second, points = (_thinned(points, count) for count in (cfg.coarse_rays, cfg.second_rays, cfg.rays))
-        prior = hypotheses.log_probability
+        prior = cfg.log_probability_weight * hypotheses.log_probability
         total = self.coarse(thin, positions)
-        total += cfg.log_probability_weight * prior[of, None]
+        total += prior[of, None]
         count = min(FOLLOWED, total.size)
         chosen = np.argpartition(total.ravel(), -count)[-count:]
         at, heading = np.unravel_index(chosen, total.shape)
         poses = np.column_stack([positions[at], self.headings[heading]])
         of = of[at]
-        scores = self.score(second, np.zeros_like(second), poses) + cfg.log_probability_weight * prior[of]
+        scores = self.score(second, np.zeros_like(second), poses) + prior[of]
         keep = self._distinct(poses, scores, REFINED)
         of = of[keep]
         refined, scores = self.refine(points, np.zeros_like(points), poses[keep])
         agreement = self.agreement(points, np.zeros_like(points), refined, scores)
-        likely = prior[of] - 0.5 * np.log1p(hypotheses.squared_distance(refined, of))
-        ranked = agreement + 0.5 * cfg.log_probability_weight * likely  # hits, against which it is weighed, are half of the agreement
+        beside = 0.5 * cfg.log_probability_weight * np.log1p(hypotheses.squared_distance(refined, of))
+        ranked = agreement + 0.5 * (prior[of] - beside)  # hits, against which these are weighed, are half of the agreement
         best = self._distinct(refined, ranked, cfg.answers)
-        by_hits = scores + cfg.log_probability_weight * prior[of]
+        by_hits = scores + prior[of]
         return [self._answer(points, refined[i], agreement[i], by_hits[i]) for i in best]
 
     def _answer(self, points: FloatArray, pose: FloatArray, score: float, by_hits: float) -> Answer:
