@@ -110,4 +110,5 @@ def everywhere(area: AreaMap) -> Hypotheses:
     """Every drivable cell, all alike."""
     config = MapNetConfig()
     centres, half = drivable_cells(area, config), 0.5 * config.cell_size_m
-    return Hypotheses.anywhere(np.concatenate([centres - half, centres + half], axis=1), np.zeros(len(centres)))
+    regions = np.concatenate([centres - half, centres + half], axis=1)
+    return Hypotheses.anywhere(regions, np.full(len(regions), -np.log(len(regions))))

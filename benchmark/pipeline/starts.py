@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drives import Drive
+from pipeline.real_scans import everywhere
 from urban_map_loc.area.area_map import AreaMap
 from urban_map_loc.cloud.scan import BuildingScan
-from urban_map_loc.config import LocalizerConfig, MapNetConfig, TrainConfig
+from urban_map_loc.config import LocalizerConfig, TrainConfig
 from urban_map_loc.geometry.pose2 import Pose2, wrap_angle
 from urban_map_loc.localization.localizer import Localizer
 from urban_map_loc.localization.result import Answer, Answers, PoseEstimate, State
 from urban_map_loc.localization.search import Search
 from urban_map_loc.localization.timing import StageTimer
-from urban_map_loc.mapnet.cells import drivable_cells
 from urban_map_loc.mapnet.checkpoint import Checkpoint
 from urban_map_loc.mapnet.hypotheses import Hypotheses
 
@@ -71,10 +71,8 @@ class Remembered(Search):
 class EveryCell:
     """A network that knows nothing: every cell alike, so that verification sees every place there is."""
 
-    def __init__(self, area: AreaMap, config: MapNetConfig) -> None:
-        cells, half = drivable_cells(area, config), config.cell_size_m / 2.0
-        regions = np.concatenate([cells - half, cells + half], axis=1)
-        self._everywhere = Hypotheses.anywhere(regions, np.full(len(cells), -np.log(len(cells))))
+    def __init__(self, area: AreaMap) -> None:
+        self._everywhere = everywhere(area)
 
     def hypotheses(self, tile: NDArray[np.uint8], count: int) -> Hypotheses:
         """Every cell, whatever `count`."""
@@ -215,9 +213,7 @@ def with_network(area: AreaMap, model: Checkpoint, config: LocalizerConfig, kept
 
 def with_every_cell(area: AreaMap, config: LocalizerConfig, kept: Path) -> Localizer:
     """A localizer that looks at every place of the map at every search: no network can make it luckier."""
-    train = TrainConfig()
-    everywhere = EveryCell(area, train.network)
-    model = Checkpoint(None, train, area.datum, area.content_hash, {})  # type: ignore[arg-type]
-    localizer = Localizer.of_area(area, model, config, network=everywhere)
+    model = Checkpoint(None, TrainConfig(), area.datum, area.content_hash, {})  # type: ignore[arg-type]
+    localizer = Localizer.of_area(area, model, config, network=EveryCell(area))
     localizer.search = Remembered(localizer.search, kept)
     return localizer
